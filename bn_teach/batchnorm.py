@@ -1,0 +1,472 @@
+"""Batch normalisation: training, gradients, inference, and the layer that keeps running averages.
+
+The mathematics is in the functions; `BatchNorm` at the end is bookkeeping on top of them.
+
+Arrays are `(N, C)` or `(N, C, *spatial)`: N examples, C channels (features), each normalised on its
+own. A channel's statistics are taken over everything but the channel axis, so the m of the paper
+counts examples times spatial positions. Inside, an array is therefore laid out as `(m, C)`: one row
+for every value that a channel has in this batch.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from bn_teach import _checks
+from bn_teach.frameworks import FRAMEWORKS, kept_fraction
+from bn_teach.running import unbiased_variance
+
+
+class Cache(NamedTuple):
+    """What the forward pass leaves for the backward pass, and for whoever records the statistics."""
+
+    x_hat: np.ndarray  # (m, C), the normalised input
+    mean: np.ndarray  # (C,)
+    var: np.ndarray  # (C,), biased
+    inv_std: np.ndarray  # (C,), 1 / sqrt(var + eps)
+    gamma: np.ndarray  # (C,)
+    shape: tuple  # of x
+
+
+def batch_statistics(x):
+    """Compute the mean and the biased variance of every channel of one mini-batch.
+
+    Parameters
+    ----------
+    x : array_like, shape (N, C) or (N, C, *spatial)
+
+    Returns
+    -------
+    mean, var : numpy.ndarray, shape (C,)
+        The variance divides by m, the number of values per channel.
+
+    Raises
+    ------
+    ValueError
+        For an empty or non-finite `x`, or one without a channel axis.
+
+    References
+    ----------
+    Ioffe & Szegedy (2015), Algorithm 1, lines 1 and 2.
+
+    Examples
+    --------
+    >>> mean, var = batch_statistics([[1.0, 10.0], [3.0, 10.0]])
+    >>> print(mean, var)
+    [ 2. 10.] [1. 0.]
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        mean, _, var = _moments(_rows(_batch("x", x)))
+    return mean, _overflow_checked(var)
+
+
+def batch_norm_forward(x, gamma, beta, *, eps=1e-5):
+    """Normalise a mini-batch by its own statistics, then scale and shift: training mode.
+
+    Parameters
+    ----------
+    x : array_like, shape (N, C) or (N, C, *spatial)
+    gamma, beta : array_like, shape (C,)
+        Learnt scale and shift.
+    eps : float
+        Added to the variance under the root, 0 or more.
+
+    Returns
+    -------
+    y : numpy.ndarray, shape of `x`
+        ``gamma * (x - mean) / sqrt(var + eps) + beta``.
+    cache : Cache
+        For `batch_norm_backward`; `cache.mean` and `cache.var` are the batch statistics.
+
+    Raises
+    ------
+    ValueError
+        For wrong shapes, non-finite input, or a channel without any variance when eps is 0.
+
+    References
+    ----------
+    Ioffe & Szegedy (2015), Algorithm 1.
+
+    Examples
+    --------
+    >>> y, cache = batch_norm_forward([[1.0], [3.0]], [1.0], [0.0], eps=0.0)
+    >>> print(y.ravel())
+    [-1.  1.]
+    """
+    x = _batch("x", x)
+    gamma, beta = _per_channel(x, gamma=gamma, beta=beta)
+    eps = _checks.number("eps", eps, 0.0)
+    if eps == 0:
+        _divisible(batch_statistics(x)[1], eps)
+    with np.errstate(over="ignore", invalid="ignore"):
+        y, cache = normalize(_rows(x), gamma, beta, eps)
+    _overflow_checked(cache.var)
+    return _unrows(y, x.shape), cache._replace(shape=x.shape)
+
+
+def batch_norm_backward(dy, cache):
+    """Carry a gradient back through `batch_norm_forward`.
+
+    Parameters
+    ----------
+    dy : array_like, shape of `x`
+        Gradient of the loss with respect to `y`.
+    cache : Cache
+        From the forward pass.
+
+    Returns
+    -------
+    dx : numpy.ndarray, shape of `x`
+    dgamma, dbeta : numpy.ndarray, shape (C,)
+
+    Raises
+    ------
+    ValueError
+        For a `dy` of another shape than `x` had, or one that is not finite.
+
+    Notes
+    -----
+    x moves y directly, through the batch mean, and through the batch variance. The three paths
+    together come to ``dx = gamma / std * (dy - mean(dy) - x_hat * mean(dy * x_hat))``: what is left
+    of dy after everything that a shift or a stretch of the whole batch could do is taken out,
+    because the normalisation undoes shifts and stretches.
+
+    References
+    ----------
+    Ioffe & Szegedy (2015), section 3 (the six gradients after Algorithm 1, here in one formula).
+
+    Examples
+    --------
+    >>> y, cache = batch_norm_forward([[0.0], [1.0], [5.0]], [2.0], [0.0])
+    >>> dx, dgamma, dbeta = batch_norm_backward([[1.0], [1.0], [1.0]], cache)
+    >>> print(abs(dx).max() < 1e-12, dbeta)
+    True [3.]
+    """
+    if not isinstance(cache, Cache):
+        raise TypeError(f"cache must come from batch_norm_forward, got {_checks.describe(cache)}")
+    dy = _checks.array("dy", dy, shape=cache.shape)
+    dx, dgamma, dbeta = normalize_backward(_rows(dy), cache)
+    return _unrows(dx, dy.shape), dgamma, dbeta
+
+
+def batch_norm_inference(x, mean, var, gamma, beta, *, eps=1e-5):
+    """Normalise by *given* statistics: inference mode, in which examples do not see each other.
+
+    Parameters
+    ----------
+    x : array_like, shape (N, C) or (N, C, *spatial)
+    mean, var : array_like, shape (C,)
+        Estimates of the population's statistics: running averages, or exact ones.
+    gamma, beta : array_like, shape (C,)
+    eps : float
+        As in training.
+
+    Returns
+    -------
+    numpy.ndarray, shape of `x`
+
+    Raises
+    ------
+    ValueError
+        For wrong shapes, non-finite input, a negative variance, or a zero one when eps is 0.
+
+    References
+    ----------
+    Ioffe & Szegedy (2015), Algorithm 2, line 11.
+
+    Examples
+    --------
+    >>> print(batch_norm_inference([[3.0]], [1.0], [4.0], [1.0], [0.0], eps=0.0))
+    [[1.]]
+    """
+    x = _batch("x", x)
+    mean, var, gamma, beta = _per_channel(x, mean=mean, var=var, gamma=gamma, beta=beta)
+    scale, shift = fold(mean, var, gamma, beta, eps=eps)
+    return _unrows(_rows(x) * scale + shift, x.shape)
+
+
+def fold(mean, var, gamma, beta, *, eps=1e-5):
+    """Fold statistics, gamma and beta into one scale and one shift: ``y = scale * x + shift``.
+
+    With fixed statistics batch norm is only a straight line per channel, which a deployed network
+    can merge into the layer before it.
+
+    Parameters
+    ----------
+    mean, var, gamma, beta : array_like, shape (C,)
+    eps : float
+
+    Returns
+    -------
+    scale, shift : numpy.ndarray, shape (C,)
+        ``scale = gamma / sqrt(var + eps)`` and ``shift = beta - mean * scale``.
+
+    Raises
+    ------
+    ValueError
+        For shapes that differ, non-finite input, a negative variance, or a zero one when eps is 0.
+
+    References
+    ----------
+    Ioffe & Szegedy (2015), Algorithm 2, line 11.
+
+    Examples
+    --------
+    >>> scale, shift = fold([1.0], [4.0], [6.0], [0.0], eps=0.0)
+    >>> print(scale, shift)
+    [3.] [-3.]
+    """
+    mean = _checks.array("mean", mean, ndim=1)
+    var = _checks.array("var", var, shape=mean.shape, minimum=0)
+    gamma = _checks.array("gamma", gamma, shape=mean.shape)
+    beta = _checks.array("beta", beta, shape=mean.shape)
+    eps = _checks.number("eps", eps, 0.0)
+    _divisible(var, eps)
+    return scale_and_shift(mean, var, gamma, beta, eps)
+
+
+# The bare mathematics, on arrays laid out as (m, C) or (batches, m, C). The functions above check
+# their arguments first; the network's layers, whose arrays need no check, call these directly.
+
+
+def normalize(x, gamma, beta, eps):
+    """Algorithm 1 on `x` of shape (m, C)."""
+    mean, centred, var = _moments(x)
+    inv_std = 1 / np.sqrt(var + eps)
+    x_hat = centred * inv_std
+    return gamma * x_hat + beta, Cache(x_hat, mean, var, inv_std, gamma, x.shape)
+
+
+def normalize_backward(dy, cache):
+    """Gradients of `normalize` for `dy` of shape (m, C)."""
+    m = len(dy)
+    dbeta = dy.sum(axis=0)
+    dgamma = np.einsum("mc,mc->c", dy, cache.x_hat)
+    dx = cache.gamma * cache.inv_std * (dy - dbeta / m - cache.x_hat * (dgamma / m))
+    return dx, dgamma, dbeta
+
+
+def scale_and_shift(mean, var, gamma, beta, eps):
+    """Algorithm 2, line 11."""
+    scale = gamma / np.sqrt(var + eps)
+    return scale, beta - mean * scale
+
+
+def _moments(x):
+    mean = x.sum(axis=0) / len(x)
+    centred = x - mean
+    return mean, centred, np.einsum("mc,mc->c", centred, centred) / len(x)
+
+
+class BatchNorm:
+    """A batch norm layer with running averages, as deep-learning frameworks have it.
+
+    Call it in training mode and it normalises by the mini-batch *and* updates its running averages;
+    call it after `eval()` and it normalises by the running averages and changes nothing.
+
+    Parameters
+    ----------
+    num_features : int
+        C, the number of channels.
+    momentum : float or None
+        Weight kept on the old running estimate, in [0, 1] (PyTorch's number is 1 minus this one).
+        None: cumulative average, all batches alike.
+    eps : float
+        Added to the variance under the root.
+    unbiased : bool
+        Multiply the batch variance by m/(m-1) before the running variance takes it in. The
+        normalisation of a training batch always divides by m.
+    initial_mean, initial_var : float
+        Running statistics before the first update.
+
+    Attributes
+    ----------
+    gamma, beta : numpy.ndarray, shape (C,)
+        Learnt scale and shift; they start at 1 and 0.
+    dgamma, dbeta : numpy.ndarray, shape (C,), or None before the first `backward`
+    running_mean, running_var : numpy.ndarray, float64, shape (C,)
+    num_batches_tracked : int
+    training : bool
+        Set by `train()` and `eval()`.
+
+    References
+    ----------
+    Ioffe & Szegedy (2015), Algorithm 1 (training), Algorithm 2 (inference), section 3.1.
+
+    Examples
+    --------
+    >>> layer = BatchNorm(1, momentum=0.9, unbiased=False)
+    >>> y = layer([[1.0], [3.0]])
+    >>> print(layer.running_mean.round(3), layer.running_var.round(3))
+    [0.2] [1.]
+    >>> print(layer.eval()([[0.2]]).round(3))
+    [[0.]]
+    """
+
+    parameters = ("gamma", "beta")
+
+    def __init__(
+        self,
+        num_features,
+        *,
+        momentum=0.9,
+        eps=1e-5,
+        unbiased=True,
+        initial_mean=0.0,
+        initial_var=1.0,
+    ):
+        self.num_features = _checks.integer("num_features", num_features, 1)
+        self.momentum = None if momentum is None else _checks.momentum(momentum)
+        self.eps = _checks.number("eps", eps, 0.0)
+        self.unbiased = _checks.boolean("unbiased", unbiased)
+        self.gamma, self.beta = np.ones(num_features), np.zeros(num_features)
+        self.dgamma = self.dbeta = None
+        self.running_mean = np.full(num_features, _checks.number("initial_mean", initial_mean))
+        self.running_var = np.full(num_features, _checks.number("initial_var", initial_var, 0.0))
+        self.num_batches_tracked = 0
+        self.training = True
+        self._single_example = "error"
+        self._cache = None
+
+    @classmethod
+    def like(cls, framework, num_features, **overrides):
+        """Build a layer with a framework's defaults and its treatment of a single example.
+
+        Parameters
+        ----------
+        framework : str
+            A name in `bn_teach.frameworks.FRAMEWORKS`.
+        num_features : int
+        **overrides
+            Any keyword of `BatchNorm`. `momentum` is *ours*, the weight on the old estimate, for
+            every framework.
+
+        Returns
+        -------
+        BatchNorm
+            Where the framework would give NaN, this one raises and says so. ONNX has no initial
+            statistics of its own; here they start at 0 and 1 unless overridden.
+
+        Examples
+        --------
+        >>> BatchNorm.like("pytorch", 3).momentum, BatchNorm.like("keras", 3).momentum
+        (0.9, 0.99)
+        """
+        chosen = FRAMEWORKS[_checks.choice("framework", framework, tuple(FRAMEWORKS))]
+        defaults = {
+            "momentum": kept_fraction(framework, chosen.default_momentum),
+            "eps": chosen.eps,
+            "unbiased": chosen.running_var_unbiased,
+            "initial_mean": 0.0 if chosen.initial_mean is None else chosen.initial_mean,
+            "initial_var": 1.0 if chosen.initial_var is None else chosen.initial_var,
+        }
+        layer = cls(num_features, **{**defaults, **overrides})
+        layer._single_example = chosen.single_example
+        return layer
+
+    def train(self):
+        """Switch to training mode and return the layer."""
+        self.training = True
+        return self
+
+    def eval(self):
+        """Switch to inference mode and return the layer."""
+        self.training = False
+        return self
+
+    def __call__(self, x):
+        """Normalise `x`, shape (N, C) or (N, C, *spatial); in training mode, update the averages too."""
+        x = self._checked(x)
+        if not self.training:
+            mean, var, gamma, beta = (
+                a.astype(x.dtype) for a in (self.running_mean, self.running_var, self.gamma, self.beta)
+            )
+            return batch_norm_inference(x, mean, var, gamma, beta, eps=self.eps)
+        m = x.size // self.num_features
+        self._refuse_single(m)
+        y, self._cache = batch_norm_forward(
+            x, self.gamma.astype(x.dtype), self.beta.astype(x.dtype), eps=self.eps
+        )
+        self._update(self._cache.mean, self._cache.var, m)
+        return y
+
+    def backward(self, dy):
+        """Return dx for the last training batch; leave `dgamma` and `dbeta` on the layer."""
+        if self._cache is None:
+            raise RuntimeError(
+                "backward needs a forward pass in training mode first: call the layer on a batch"
+            )
+        dx, self.dgamma, self.dbeta = batch_norm_backward(dy, self._cache)
+        return dx
+
+    def _update(self, batch_mean, batch_var, m):
+        self.num_batches_tracked += 1
+        if self.unbiased:
+            batch_var = unbiased_variance(batch_var, m)
+        # Cumulative: the t-th batch gets weight 1/t, so that all batches weigh the same.
+        p = 1 - 1 / self.num_batches_tracked if self.momentum is None else self.momentum
+        self.running_mean = p * self.running_mean + (1 - p) * batch_mean.astype(np.float64)
+        self.running_var = p * self.running_var + (1 - p) * batch_var.astype(np.float64)
+
+    def _checked(self, x):
+        x = _batch("x", x)
+        if x.shape[1] != self.num_features:
+            raise ValueError(
+                f"x must have {self.num_features} channels (axis 1), because the layer was made for "
+                f"{self.num_features}; got shape {x.shape}"
+            )
+        return x
+
+    def _refuse_single(self, m):
+        if m > 1:
+            return
+        if self._single_example == "nan":
+            raise ValueError(
+                "x must have at least 2 values per channel in training mode, got 1: this framework's "
+                "m/(m-1) divides by zero here and its running variance becomes NaN"
+            )
+        if self._single_example == "error" or self.unbiased:
+            raise ValueError(
+                "x must have at least 2 values per channel in training mode, got 1: a single value has no "
+                "variance (call eval() to predict one example)"
+            )
+
+
+def _batch(name, x):
+    x = _checks.array(name, x)
+    if x.ndim < 2:
+        raise ValueError(f"{name} must have shape (N, C) or (N, C, *spatial), got {x.shape}")
+    return x
+
+
+def _per_channel(x, **arrays):
+    return (
+        _checks.array(name, a, shape=(x.shape[1],)).astype(x.dtype, copy=False) for name, a in arrays.items()
+    )
+
+
+def _rows(x):
+    """Lay out (N, C, *spatial) as (m, C)."""
+    return x if x.ndim == 2 else np.moveaxis(x, 1, -1).reshape(-1, x.shape[1])
+
+
+def _unrows(rows, shape):
+    """Undo `_rows`."""
+    if len(shape) == 2:
+        return rows
+    n, channels, *spatial = shape
+    return np.moveaxis(rows.reshape(n, *spatial, channels), -1, 1)
+
+
+def _overflow_checked(var):
+    if not np.isfinite(var).all():
+        raise ValueError(f"x must be small enough for its variance to fit {var.dtype}, got an overflow")
+    return var
+
+
+def _divisible(var, eps):
+    if eps == 0 and not np.all(var > 0):
+        channel = int(np.argmin(var))
+        raise ValueError(
+            f"eps must be above 0 when a variance is zero, got eps=0 and zero variance in channel {channel}"
+        )

@@ -1,0 +1,243 @@
+"""Data: real handwritten digits, any arrays of your own, and populations whose truth is known."""
+
+from dataclasses import dataclass, fields
+from importlib import resources
+
+import numpy as np
+
+from bn_teach import _checks
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Training and validation data for classification, checked on construction and read-only.
+
+    Attributes
+    ----------
+    train_x, validation_x : numpy.ndarray, shape (N, D), float32 or float64
+    train_y, validation_y : numpy.ndarray, shape (N,), int64
+        Class numbers from 0.
+    name : str
+    """
+
+    train_x: np.ndarray
+    train_y: np.ndarray
+    validation_x: np.ndarray
+    validation_y: np.ndarray
+    name: str
+
+    def __post_init__(self):
+        for part in ("train", "validation"):
+            x = _checks.array(f"{part}_x", getattr(self, f"{part}_x"), ndim=2)
+            y = _labels(f"{part}_y", getattr(self, f"{part}_y"), len(x))
+            object.__setattr__(self, f"{part}_x", _read_only(x))
+            object.__setattr__(self, f"{part}_y", _read_only(y))
+        if self.train_x.shape[1] != self.validation_x.shape[1]:
+            raise ValueError(
+                "validation_x must have as many columns as train_x "
+                f"({self.train_x.shape[1]}), got {self.validation_x.shape[1]}"
+            )
+        if not isinstance(self.name, str):
+            raise TypeError(f"name must be a string, got {_checks.describe(self.name)}")
+
+    @property
+    def num_features(self):
+        """D, the number of inputs of one example."""
+        return self.train_x.shape[1]
+
+    @property
+    def num_classes(self):
+        """One more than the largest class number in either part."""
+        return int(max(self.train_y.max(), self.validation_y.max())) + 1
+
+    @classmethod
+    def from_arrays(cls, x, y, *, validation_fraction=0.25, seed=0, name="custom"):
+        """Shuffle examples and split them into a training and a validation part.
+
+        Parameters
+        ----------
+        x : array_like, shape (N, ...)
+            Examples; further axes are flattened. Scale them yourself (to [0, 1], say).
+        y : array_like of int, shape (N,)
+            Class numbers from 0.
+        validation_fraction : float
+            Share held out, between 0 and 1; at least one example goes to each part.
+        seed : int or numpy.random.Generator
+            Decides the shuffle.
+        name : str
+
+        Returns
+        -------
+        Dataset
+
+        Raises
+        ------
+        ValueError, TypeError
+            For fewer than two examples, lengths that differ, non-finite examples, labels that are
+            not class numbers, or a fraction that leaves a part empty.
+
+        Examples
+        --------
+        >>> dataset = Dataset.from_arrays(np.eye(8), [0, 1] * 4)
+        >>> dataset.train_x.shape, dataset.validation_x.shape
+        ((6, 8), (2, 8))
+        """
+        x = _checks.array("x", x)
+        if x.ndim < 2:
+            raise ValueError(f"x must have shape (N, ...) with one row per example, got {x.shape}")
+        y = _labels("y", y, len(x))
+        held_out = _held_out(len(x), validation_fraction)
+        order = _checks.generator(seed).permutation(len(x))
+        train, validation = order[held_out:], order[:held_out]
+        flat = x.reshape(len(x), -1)
+        return cls(flat[train], y[train], flat[validation], y[validation], name)
+
+
+def load_digits(*, validation_fraction=0.25, seed=0):
+    """Load the handwritten digits that come with the package.
+
+    1,797 grey images of 8 x 8 pixels from the UCI repository (Alpaydin & Kaynak, 1998, "Optical
+    Recognition of Handwritten Digits", doi:10.24432/C50P49, CC BY 4.0; the test part, which
+    scikit-learn also ships). Pixels, 0 to 16 in the file, are divided by 16.
+
+    Parameters
+    ----------
+    validation_fraction : float
+        Share held out for validation, between 0 and 1.
+    seed : int or numpy.random.Generator
+        Decides the split.
+
+    Returns
+    -------
+    Dataset
+        64 features in [0, 1], float32; 10 classes.
+
+    Examples
+    --------
+    >>> digits = load_digits()
+    >>> digits.train_x.shape, digits.validation_x.shape
+    ((1348, 64), (449, 64))
+    """
+    file = resources.files("bn_teach").joinpath("digits.npz")
+    with file.open("rb") as opened, np.load(opened, allow_pickle=False) as stored:
+        images, labels = stored["images"], stored["labels"]
+    pixels = images.astype(np.float32) / 16
+    return Dataset.from_arrays(
+        pixels, labels, validation_fraction=validation_fraction, seed=seed, name="digits"
+    )
+
+
+@dataclass(frozen=True)
+class GaussianPopulation:
+    """A population whose mean and standard deviation are known, because we made it.
+
+    Attributes
+    ----------
+    mean : float
+        Population mean at the first step.
+    std : float
+        Population standard deviation, 0 or more.
+    drift_per_step : float
+        How far the mean moves at every step, as under weights that are still learning.
+    """
+
+    mean: float = 0.0
+    std: float = 1.0
+    drift_per_step: float = 0.0
+
+    def __post_init__(self):
+        for field in fields(self):
+            least = 0.0 if field.name == "std" else None
+            object.__setattr__(self, field.name, _checks.number(field.name, getattr(self, field.name), least))
+
+    def sample(self, batch_size, steps, seed):
+        """Draw one independent mini-batch for every step.
+
+        Parameters
+        ----------
+        batch_size : int
+            At least 1.
+        steps : int
+            At least 1.
+        seed : int or numpy.random.Generator
+
+        Returns
+        -------
+        numpy.ndarray, float64, shape (steps, batch_size)
+            Row t has mean ``mean + t * drift_per_step``.
+
+        Examples
+        --------
+        >>> GaussianPopulation(mean=5.0, std=2.0).sample(16, steps=3, seed=0).shape
+        (3, 16)
+        """
+        m = _checks.integer("batch_size", batch_size, 1)
+        steps = _checks.integer("steps", steps, 1)
+        noise = _checks.generator(seed).standard_normal((steps, m))
+        return self.mean + self.drift_per_step * np.arange(steps)[:, None] + self.std * noise
+
+
+def minibatches(n, batch_size, *, steps, seed, drop_last=True):
+    """Yield the row numbers of every mini-batch: shuffled epochs, without replacement within one.
+
+    Parameters
+    ----------
+    n : int
+        Number of training examples.
+    batch_size : int
+        From 1 to n.
+    steps : int
+        How many batches to yield, 0 or more.
+    seed : int or numpy.random.Generator
+    drop_last : bool
+        Leave out the examples of an epoch that do not fill a batch; otherwise they form a smaller one.
+
+    Yields
+    ------
+    numpy.ndarray of int, shape (batch_size,), or less for the last batch of an epoch
+
+    Examples
+    --------
+    >>> [len(rows) for rows in minibatches(5, 2, steps=4, seed=0, drop_last=False)]
+    [2, 2, 1, 2]
+    """
+    n = _checks.integer("n", n, 1)
+    batch_size = _checks.integer("batch_size", batch_size, 1, n)
+    left = _checks.integer("steps", steps, 0)
+    rng = _checks.generator(seed)
+    used = n - n % batch_size if drop_last else n
+    while left:
+        order = rng.permutation(n)
+        for start in range(0, used, batch_size)[:left]:
+            yield order[start : min(start + batch_size, used)]
+            left -= 1
+
+
+def _held_out(n, fraction):
+    fraction = _checks.number("validation_fraction", fraction)
+    if n < 2 or not 0 < fraction < 1:
+        raise ValueError(
+            "validation_fraction must lie between 0 and 1 and there must be at least 2 examples to split, "
+            f"got validation_fraction={fraction} and {n} example(s)"
+        )
+    return min(max(round(fraction * n), 1), n - 1)
+
+
+def _labels(name, value, length):
+    y = np.asarray(value)
+    if y.dtype.kind not in "iu":
+        raise TypeError(
+            f"{name} must hold class numbers 0, 1, 2, ..., got {_checks.describe(y)} "
+            "(np.unique(labels, return_inverse=True) numbers other labels)"
+        )
+    if y.shape != (length,):
+        raise ValueError(f"{name} must have one label per example, shape ({length},), got {y.shape}")
+    if y.min() < 0:
+        raise ValueError(f"{name} must hold class numbers from 0, got {y.min()}")
+    return y.astype(np.int64)
+
+
+def _read_only(array):
+    view = array.view()
+    view.flags.writeable = False
+    return view

@@ -1,0 +1,264 @@
+"""Replay: what the running statistics, and the accuracy under them, would have been with another momentum.
+
+In training mode batch norm normalises with the statistics of the mini-batch. The running averages
+are only *read*, at inference; nothing in training depends on them. So the batch statistics of one
+recorded run, and its weights at checkpoints, tell exactly what any momentum would have given.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+from bn_teach import _checks
+from bn_teach.network import cross_entropy
+from bn_teach.running import cumulative_average, exponential_moving_average, unbiased_variance
+from bn_teach.training import Recording
+
+ESTIMATORS = ("ema", "debiased", "cumulative", "algorithm2", "population", "batch")
+"""Where inference can take its statistics from.
+
+``ema``: the running average with `momentum`, started at mean 0 and variance 1.
+``debiased``: the same without what is left of its start.
+``cumulative``: the average of all batches so far, all alike.
+``algorithm2``: exact, by the paper's Algorithm 2 (frozen weights, mini-batches of the training set).
+``population``: exact, by one pass of the whole training set.
+``batch``: each validation mini-batch by its own statistics, as after a forgotten ``eval()``.
+"""
+
+AVERAGES = ("ema", "debiased", "cumulative")
+INITIAL_MEAN, INITIAL_VAR = 0.0, 1.0
+
+
+@dataclass(frozen=True, eq=False)
+class Replay:
+    """What one estimator gives for one recording: T steps, K checkpoints, N validation examples.
+
+    With a 1-D momentum everything that momentum changes has a leading axis of length M.
+
+    Attributes
+    ----------
+    recording : Recording
+    estimator : str
+    momentum : float or numpy.ndarray, shape (M,)
+    unbiased : bool
+    steps : numpy.ndarray of int, shape (K,)
+        Updates done at each checkpoint.
+    mean, var : tuple of numpy.ndarray, shape ([M,] K, H)
+        The statistics that inference used at each checkpoint; None for ``batch``.
+    running_mean, running_var : tuple of numpy.ndarray, shape ([M,] T, H)
+        The running statistics after every step; None for ``algorithm2``, ``population``, ``batch``.
+    validation_accuracy : numpy.ndarray, shape ([M,] K)
+        Share of the validation set classified rightly.
+    validation_loss : numpy.ndarray, shape ([M,] K)
+        Mean cross-entropy, in nats.
+    """
+
+    recording: Recording
+    estimator: str
+    momentum: float | np.ndarray
+    unbiased: bool
+    steps: np.ndarray
+    mean: tuple | None
+    var: tuple | None
+    running_mean: tuple | None
+    running_var: tuple | None
+    validation_accuracy: np.ndarray
+    validation_loss: np.ndarray
+
+
+def replay(recording, momentum=0.9, *, estimator="ema", unbiased=True):
+    """Compute the running statistics and the validation accuracy that a recorded run would have had.
+
+    Parameters
+    ----------
+    recording : Recording
+    momentum : float or array_like, shape (M,)
+        Weight kept on the old estimate, in [0, 1]. Used by ``ema`` and ``debiased``.
+    estimator : str
+        One of `ESTIMATORS`.
+    unbiased : bool
+        Whether the running variance takes in m/(m-1) times the batch variance. Ignored by
+        ``algorithm2`` (always unbiased), ``population`` and ``batch``.
+
+    Returns
+    -------
+    Replay
+        Before the first update every average is its initial value, mean 0 and variance 1. Without
+        batch norm every estimator gives the plain network, and the statistics are empty tuples.
+
+    Raises
+    ------
+    ValueError, TypeError
+        For an unknown estimator, a momentum outside [0, 1] (or of 1 with ``debiased``), or a
+        recording without checkpoints.
+
+    Examples
+    --------
+    >>> from bn_teach.data import load_digits
+    >>> from bn_teach.training import TrainingConfig, train
+    >>> recording = train(load_digits(), TrainingConfig(steps=100))
+    >>> slow, fast = replay(recording, [0.999, 0.9]).validation_accuracy[:, -1]
+    >>> bool(slow < fast)
+    True
+    """
+    if not isinstance(recording, Recording):
+        raise TypeError(f"recording must be a Recording, got {_checks.describe(recording)}")
+    if len(recording.checkpoint_steps) == 0:
+        raise ValueError(
+            "recording must have at least one checkpoint, got one that diverged before its first"
+        )
+    _checks.choice("estimator", estimator, ESTIMATORS)
+    momentum = _checks.momenta(momentum)
+    unbiased = _checks.boolean("unbiased", unbiased)
+    running = _running_statistics(recording, momentum, estimator, unbiased)
+    statistics = _inference_statistics(recording, estimator, running)
+    accuracy, loss = _validate(recording, statistics)
+    mean, var = statistics or (None, None)
+    # Row 0 of the averages is their initial value, before any update.
+    running_mean, running_var = (None, None) if running is None else (_updated(layers) for layers in running)
+    return Replay(
+        recording=recording,
+        estimator=estimator,
+        momentum=momentum,
+        unbiased=unbiased,
+        steps=recording.checkpoint_steps,
+        mean=mean,
+        var=var,
+        running_mean=running_mean,
+        running_var=running_var,
+        validation_accuracy=accuracy,
+        validation_loss=loss,
+    )
+
+
+def early_stop(replay, patience, *, metric="validation_accuracy"):
+    """Find where early stopping would have stopped, and which checkpoint it would have kept.
+
+    Here, and only here, momentum reaches back into training: it decides which weights are kept.
+
+    Parameters
+    ----------
+    replay : Replay
+        Of one momentum.
+    patience : int
+        How many checkpoints in a row without improvement end the training, at least 1.
+    metric : str
+        "validation_accuracy" (higher is better) or "validation_loss" (lower is better).
+
+    Returns
+    -------
+    best_step, stop_step : int
+        Updates done at the checkpoint kept (the first best one), and where training stopped: the
+        last checkpoint if patience never ran out.
+
+    Raises
+    ------
+    ValueError, TypeError
+        For patience below 1, an unknown metric, or a replay of several momenta.
+
+    Examples
+    --------
+    >>> from bn_teach.data import load_digits
+    >>> from bn_teach.training import TrainingConfig, train
+    >>> recording = train(load_digits(), TrainingConfig(steps=30))
+    >>> best_step, stop_step = early_stop(replay(recording, 0.9), patience=5)
+    >>> best_step <= stop_step
+    True
+    """
+    if not isinstance(replay, Replay):
+        raise TypeError(f"replay must be a Replay, got {_checks.describe(replay)}")
+    patience = _checks.integer("patience", patience, 1)
+    _checks.choice("metric", metric, ("validation_accuracy", "validation_loss"))
+    scores = getattr(replay, metric)
+    if scores.ndim != 1:
+        raise ValueError(f"replay must be of one momentum, got {len(scores)} momenta: replay one of them")
+    better = np.greater if metric == "validation_accuracy" else np.less
+    best = 0
+    for k, score in enumerate(scores):
+        if better(score, scores[best]):
+            best = k
+        if k - best >= patience:
+            break
+    return int(replay.steps[best]), int(replay.steps[k])
+
+
+def _running_statistics(recording, momentum, estimator, unbiased):
+    """Means and variances per layer, shape ([M,] T + 1, H); row 0 is the initial value."""
+    if estimator not in AVERAGES:
+        return None
+    variances = recording.batch_var
+    if unbiased and recording.steps:
+        variances = [unbiased_variance(var, recording.batch_sizes[:, None]) for var in variances]
+    # All layers side by side, so that one pass over the steps averages everything.
+    layers = [*recording.batch_mean, *variances]
+    if not layers:
+        return (), ()
+    history = np.concatenate(layers, axis=1, dtype=np.float64)
+    half = history.shape[1] // 2
+    initial = np.repeat([INITIAL_MEAN, INITIAL_VAR], half)
+    averages = _average(history, momentum, estimator, initial)
+    ends = np.cumsum([layer.shape[1] for layer in layers])[:-1]
+    split = np.split(averages, ends, axis=-1)
+    return tuple(split[: len(split) // 2]), tuple(split[len(split) // 2 :])
+
+
+def _average(history, momentum, estimator, initial):
+    many = estimator != "cumulative" and np.ndim(momentum) == 1
+    first = np.broadcast_to(initial, (*np.shape(momentum), 1, len(initial)) if many else (1, len(initial)))
+    if len(history) == 0:
+        return first
+    if estimator == "cumulative":
+        averages = cumulative_average(history)
+    else:
+        averages = exponential_moving_average(
+            history, momentum, initial=initial, debias=estimator == "debiased"
+        )
+    return np.concatenate([first, averages], axis=-2)
+
+
+def _updated(layers):
+    return tuple(layer[..., 1:, :] for layer in layers)
+
+
+def _inference_statistics(recording, estimator, running):
+    if running is not None:
+        return [tuple(layer[..., recording.checkpoint_steps, :] for layer in layers) for layers in running]
+    if estimator == "algorithm2":
+        return recording.algorithm2_mean, recording.algorithm2_var
+    if estimator == "population":
+        return recording.population_mean, recording.population_var
+    return None
+
+
+def _validate(recording, statistics):
+    """Accuracy and loss of every checkpoint under `statistics`; None: each mini-batch's own."""
+    labels = recording.dataset.validation_y
+    order = np.random.default_rng(0).permutation(len(labels))
+    variants = () if not statistics or not statistics[0] else statistics[0][0].shape[:-2]
+    accuracy = np.empty((*variants, len(recording.checkpoint_steps)))
+    loss = np.empty_like(accuracy)
+    for k, (network, z) in enumerate(zip(recording.networks(), _first_layer(recording), strict=True)):
+        if statistics is None:
+            scores = network.scores_by_batch(z[order], recording.config.batch_size)
+            accuracy[k], loss[k] = _score(scores, labels[order])
+            continue
+        for variant in np.ndindex(variants):
+            at = (*variant, k)
+            pairs = [(mean[at], var[at]) for mean, var in zip(*statistics, strict=True)]
+            accuracy[at], loss[at] = _score(network.inference(z, pairs), labels)
+    return accuracy, loss
+
+
+def _score(scores, labels):
+    return np.mean(scores.argmax(axis=1) == labels), cross_entropy(scores, labels)[0]
+
+
+@lru_cache(maxsize=2)
+def _first_layer(recording):
+    """What the first linear layer makes of the validation set at each checkpoint, shape (K, N, H).
+
+    No statistics enter before it, so it is the same for every momentum and estimator.
+    """
+    x = recording.dataset.validation_x.astype(recording.config.dtype)
+    return np.stack([network.layers[0](x) for network in recording.networks()])

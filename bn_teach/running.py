@@ -1,0 +1,260 @@
+"""Running statistics: every way to turn the statistics of many mini-batches into one estimate.
+
+A *history* is an array `(T, ...)`: row t holds what the mini-batch of step t had to say, oldest
+first. An estimate made from it has the same rows: row t is its value *after* the update of step t.
+
+`momentum` is the weight kept on the **old** estimate::
+
+    running = momentum * running + (1 - momentum) * batch
+
+This is the convention of Keras, Flax and ONNX; PyTorch's number is the weight of the *new* value,
+1 minus ours.
+"""
+
+import numpy as np
+
+from bn_teach import _checks
+
+
+def exponential_moving_average(history, momentum, *, initial=0.0, debias=False):
+    """Average a history with weights that fade by `momentum` at every step.
+
+    Parameters
+    ----------
+    history : array_like, shape (T, ...)
+        One row per step, oldest first.
+    momentum : float or array_like, shape (M,)
+        Weight kept on the old estimate, in [0, 1]. Several momenta are computed in one pass.
+    initial : float or array_like, broadcastable to one row
+        The estimate before the first update. Frameworks use 0 for means and 1 for variances.
+    debias : bool
+        Take out what is left of `initial`: after t updates the estimate r becomes
+        ``(r - momentum**t * initial) / (1 - momentum**t)``, the correction known from Adam.
+
+    Returns
+    -------
+    numpy.ndarray, float64, shape (T, ...), or (M, T, ...) for several momenta
+        Row t is the estimate after the update of step t.
+
+    Raises
+    ------
+    ValueError
+        For an empty or non-finite history, a momentum outside [0, 1], or `debias` with a momentum
+        of 1: such an estimate has seen no batch at all, only its initial value.
+
+    References
+    ----------
+    Ioffe & Szegedy (2015), section 3.1; Kingma & Ba (2015), section 3, for the debiasing.
+
+    Examples
+    --------
+    >>> exponential_moving_average([4.0, 4.0, 4.0], 0.5)
+    array([2. , 3. , 3.5])
+    >>> exponential_moving_average([4.0, 4.0, 4.0], 0.5, debias=True)
+    array([4., 4., 4.])
+    """
+    history = _history("history", history)
+    momentum = _checks.momenta(momentum)
+    initial = _initial(initial, history.shape[1:])
+    if debias and np.any(np.equal(momentum, 1)):
+        raise ValueError(
+            "momentum must be below 1 with debias=True, got 1: the estimate never leaves its initial value, "
+            "so there is nothing to divide by (1 - momentum**t = 0)"
+        )
+    # A trailing axis of length one for every axis of a row lets (M,) momenta meet rows of any shape.
+    p = np.reshape(momentum, np.shape(momentum) + (1,) * (history.ndim - 1))
+    weighted = history[:, None] if np.ndim(momentum) else history
+    running = np.broadcast_to(initial, np.broadcast_shapes(p.shape, history.shape[1:]))
+    estimates = np.empty((len(history), *running.shape))
+    for t, batch in enumerate(weighted):
+        running = p * running + (1 - p) * batch
+        estimates[t] = running
+    if debias:
+        updates = np.arange(1, len(history) + 1).reshape(-1, *(1,) * running.ndim)
+        left = p**updates
+        estimates = (estimates - left * initial) / (1 - left)
+    return np.moveaxis(estimates, 0, 1) if np.ndim(momentum) else estimates
+
+
+def cumulative_average(history):
+    """Average all rows so far with equal weights: row t is the mean of rows 0 to t.
+
+    It needs no momentum and no initial value (PyTorch: ``momentum=None``), but it never forgets:
+    while the network still learns, it mixes the statistics of weights that are long gone.
+
+    Parameters
+    ----------
+    history : array_like, shape (T, ...)
+
+    Returns
+    -------
+    numpy.ndarray, float64, shape (T, ...)
+
+    Raises
+    ------
+    ValueError
+        For an empty or non-finite history.
+
+    Examples
+    --------
+    >>> cumulative_average([4.0, 2.0, 0.0])
+    array([4., 3., 2.])
+    """
+    history = _history("history", history)
+    updates = np.arange(1, len(history) + 1).reshape(-1, *(1,) * (history.ndim - 1))
+    return np.cumsum(history, axis=0) / updates
+
+
+def unbiased_variance(var, m):
+    """Turn a variance that divides by m into one that divides by m - 1.
+
+    The deviations of a sample are taken from the sample's *own* mean, which lies closer to the
+    sample than the true mean does. The variance of a mini-batch is therefore too small, by the
+    factor (m - 1) / m on average; this function undoes it.
+
+    Parameters
+    ----------
+    var : array_like
+        Biased variance(s), dividing by m.
+    m : int or array_like of int, broadcastable to `var`
+        How many values each variance was computed from (batch size times spatial positions);
+        at least 2.
+
+    Returns
+    -------
+    numpy.ndarray
+        ``m / (m - 1) * var``.
+
+    Raises
+    ------
+    ValueError
+        For negative or non-finite variances, or m below 2.
+
+    References
+    ----------
+    Ioffe & Szegedy (2015), section 3.1 and Algorithm 2, line 10.
+
+    Examples
+    --------
+    >>> print(unbiased_variance(0.25, 2))
+    0.5
+    """
+    var = _checks.array("var", var, minimum=0)
+    m = _counts("m", m, minimum=2)
+    return (m / (m - 1)).astype(var.dtype) * var
+
+
+def population_statistics(means, variances, m):
+    """Estimate the population's mean and variance from many mini-batches, as the paper does.
+
+    Parameters
+    ----------
+    means, variances : array_like, shape (B, ...)
+        Mean and biased variance of each of B mini-batches, taken with *frozen* weights.
+    m : int
+        The size of every mini-batch, at least 2.
+
+    Returns
+    -------
+    mean, var : numpy.ndarray, float64, shape (...)
+        ``E[x] = mean of the means`` and ``Var[x] = m / (m - 1) * mean of the variances``.
+
+    Raises
+    ------
+    ValueError
+        For shapes that differ, empty or non-finite input, negative variances, or m below 2.
+
+    Notes
+    -----
+    Right for batches drawn at random. Where batches differ in kind (sorted by class, say), the mean
+    of the batch variances misses the variance *between* the batches: see `pooled_statistics`.
+
+    References
+    ----------
+    Ioffe & Szegedy (2015), Algorithm 2, line 10.
+
+    Examples
+    --------
+    >>> mean, var = population_statistics([1.0, 3.0], [0.5, 1.5], m=2)
+    >>> print(mean, var)
+    2.0 2.0
+    """
+    means, variances = _paired(means, variances)
+    m = _checks.integer("m", m, 2)
+    return means.mean(axis=0), unbiased_variance(variances.mean(axis=0), m)
+
+
+def pooled_statistics(means, variances, sizes):
+    """Compute the exact mean and variance of all the data that the batches came from.
+
+    Parameters
+    ----------
+    means, variances : array_like, shape (B, ...)
+        Mean and biased variance of each batch.
+    sizes : int or array_like of int, shape (B,)
+        Number of values in each batch; batches of unequal size are weighed by it.
+
+    Returns
+    -------
+    mean, var : numpy.ndarray, float64, shape (...)
+        Exactly the mean and the biased variance of the pooled data: the variance *within* the
+        batches plus the variance *between* their means.
+
+    Raises
+    ------
+    ValueError
+        For shapes that differ, empty or non-finite input, negative variances, or sizes below 1.
+
+    Examples
+    --------
+    >>> data = np.array([0.0, 2.0, 10.0])
+    >>> mean, var = pooled_statistics([1.0, 10.0], [1.0, 0.0], sizes=[2, 1])
+    >>> print(mean == data.mean(), np.isclose(var, data.var()))
+    True True
+    """
+    means, variances = _paired(means, variances)
+    sizes = _counts("sizes", sizes, minimum=1)
+    if sizes.shape not in ((), (len(means),)):
+        raise ValueError(f"sizes must be one number or have shape ({len(means)},), got {sizes.shape}")
+    weights = np.broadcast_to(sizes, len(means)) / np.broadcast_to(sizes, len(means)).sum()
+    mean = np.tensordot(weights, means, axes=1)
+    within = np.tensordot(weights, variances, axes=1)
+    between = np.tensordot(weights, (means - mean) ** 2, axes=1)
+    return mean, within + between
+
+
+def _history(name, value):
+    values = _checks.array(name, value)
+    if values.ndim == 0:
+        raise ValueError(f"{name} must have one row per step, shape (T, ...), got a single number")
+    return values.astype(np.float64, copy=False)
+
+
+def _initial(value, row_shape):
+    initial = _checks.array("initial", value).astype(np.float64)
+    try:
+        fits = np.broadcast_shapes(initial.shape, row_shape) == row_shape
+    except ValueError:
+        fits = False
+    if not fits:
+        raise ValueError(f"initial must be a number or fit one row of shape {row_shape}, got {initial.shape}")
+    return initial
+
+
+def _counts(name, value, minimum):
+    counts = np.asarray(value)
+    if counts.dtype.kind not in "iu":
+        raise TypeError(f"{name} must be a whole number (or an array of them), got {_checks.describe(value)}")
+    if counts.size == 0 or counts.min() < minimum:
+        raise ValueError(f"{name} must be at least {minimum}, got {_checks.describe(value)}")
+    return counts
+
+
+def _paired(means, variances):
+    means = _history("means", means)
+    variances = _history("variances", _checks.array("variances", variances, minimum=0))
+    if means.shape != variances.shape:
+        raise ValueError(
+            f"means and variances must have the same shape, got {means.shape} and {variances.shape}"
+        )
+    return means, variances

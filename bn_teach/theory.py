@@ -1,0 +1,243 @@
+"""Closed forms: what running averages do when batches are independent draws from one population.
+
+Throughout, batches of size m come independently from a population with mean mu and variance
+sigma^2, and `momentum` p is the weight kept on the old estimate. Real training draws *without*
+replacement, epoch by epoch; its averages vary less than these formulas say (notebook 03 shows it).
+"""
+
+import math
+
+import numpy as np
+
+from bn_teach import _checks
+
+
+def start_up_weight(momentum, steps):
+    """Weight that the initial value still has after `steps` updates: p^steps.
+
+    Parameters
+    ----------
+    momentum : float
+        In [0, 1].
+    steps : int or array_like of int
+        Updates done, 0 or more.
+
+    Returns
+    -------
+    float or numpy.ndarray
+
+    Examples
+    --------
+    >>> print(round(start_up_weight(0.99, 100), 3))
+    0.366
+    """
+    return _plain(_checks.momentum(momentum) ** _steps(steps))
+
+
+def effective_batches(momentum):
+    """Return how many equally weighted batches would give an average of the same variance.
+
+    Equal weights on n batches leave 1/n of a batch's variance; fading weights (1-p) p^k leave
+    (1-p)/(1+p) of it, so n = (1+p)/(1-p).
+
+    Parameters
+    ----------
+    momentum : float
+        In [0, 1].
+
+    Returns
+    -------
+    float
+        From 1 (momentum 0: only the latest batch) to infinity (momentum 1: nothing ever enters).
+
+    Examples
+    --------
+    >>> print(round(effective_batches(0.9), 6))
+    19.0
+    """
+    p = _checks.momentum(momentum)
+    return math.inf if p == 1 else (1 + p) / (1 - p)
+
+
+def running_mean_std(sigma, momentum, batch_size, steps=None):
+    """Return the standard deviation of the running mean.
+
+    Parameters
+    ----------
+    sigma : float
+        Standard deviation of the population.
+    momentum : float
+        In [0, 1].
+    batch_size : int
+        m, at least 1.
+    steps : int or array_like of int, optional
+        Updates done since a fixed initial value; None is the limit of infinitely many.
+
+    Returns
+    -------
+    float or numpy.ndarray
+        ``sigma / sqrt(m) * sqrt((1-p)/(1+p) * (1 - p^(2 steps)))``.
+
+    Notes
+    -----
+    The batches' weights are (1-p) p^k, and squared they sum to (1-p)/(1+p) * (1 - p^(2 steps)).
+
+    Examples
+    --------
+    >>> print(running_mean_std(1.0, 0.0, batch_size=16))
+    0.25
+    """
+    sigma = _checks.number("sigma", sigma, 0.0)
+    m = _checks.integer("batch_size", batch_size, 1)
+    return _plain(sigma / math.sqrt(m) * _noise_left(momentum, steps))
+
+
+def running_var_std(sigma, momentum, batch_size, steps=None, *, excess_kurtosis=0.0):
+    """Return the standard deviation of the running variance, fed with unbiased batch variances.
+
+    Parameters
+    ----------
+    sigma, momentum, steps
+        As in `running_mean_std`.
+    batch_size : int
+        m, at least 2.
+    excess_kurtosis : float
+        0 for a Gaussian population; at least -2 for any.
+
+    Returns
+    -------
+    float or numpy.ndarray
+        ``sigma^2 * sqrt(2/(m-1) + excess_kurtosis/m) * sqrt((1-p)/(1+p) * (1 - p^(2 steps)))``.
+
+    Examples
+    --------
+    >>> print(running_var_std(1.0, 0.0, batch_size=9))
+    0.5
+    """
+    sigma = _checks.number("sigma", sigma, 0.0)
+    m = _checks.integer("batch_size", batch_size, 2)
+    kurtosis = _checks.number("excess_kurtosis", excess_kurtosis, -2.0)
+    # Only rounding can push the sum below zero: at kurtosis -2 it is 2/(m-1) - 2/m > 0.
+    return _plain(sigma**2 * math.sqrt(2 / (m - 1) + kurtosis / m) * _noise_left(momentum, steps))
+
+
+def drift_lag(momentum, drift_per_step):
+    """Distance by which the average trails a target that moves by `drift_per_step` at every step.
+
+    The average looks back p/(1-p) steps on average, so it lags by that many steps of drift.
+
+    Parameters
+    ----------
+    momentum : float
+        In [0, 1].
+    drift_per_step : float
+        Movement of the population mean per step, in the units of the data.
+
+    Returns
+    -------
+    float
+        ``drift * p / (1-p)``; infinite for momentum 1 under any drift.
+
+    Examples
+    --------
+    >>> print(round(drift_lag(0.9, 0.01), 6))
+    0.09
+    """
+    p = _checks.momentum(momentum)
+    drift = _checks.number("drift_per_step", drift_per_step)
+    if drift == 0:
+        return 0.0
+    return math.copysign(math.inf, drift) if p == 1 else drift * p / (1 - p)
+
+
+def expected_biased_variance(variance, batch_size):
+    """Return the mean of the mini-batch variance that divides by m: (m-1)/m of the truth.
+
+    Parameters
+    ----------
+    variance : float
+        sigma^2 of the population.
+    batch_size : int
+        m, at least 1.
+
+    Returns
+    -------
+    float
+
+    References
+    ----------
+    Ioffe & Szegedy (2015), section 3.1 (the correction m/(m-1) is its inverse).
+
+    Examples
+    --------
+    >>> print(expected_biased_variance(1.0, 2), round(expected_biased_variance(1.0, 32), 3))
+    0.5 0.969
+    """
+    variance = _checks.number("variance", variance, 0.0)
+    m = _checks.integer("batch_size", batch_size, 1)
+    return (m - 1) / m * variance
+
+
+def best_momentum(sigma, batch_size, drift_per_step):
+    """Return the momentum with the least mean squared error of the running mean: noise against lag.
+
+    Minimises ``sigma^2/m * (1-p)/(1+p) + (drift * p/(1-p))^2``, long after the start.
+
+    Parameters
+    ----------
+    sigma : float
+        Standard deviation of the population.
+    batch_size : int
+        m, at least 1.
+    drift_per_step : float
+        Movement of the population mean per step.
+
+    Returns
+    -------
+    float
+        In [0, 1]; without drift 1.0, for then more memory is always better.
+
+    Notes
+    -----
+    Setting the derivative to zero gives ``drift^2 p (1+p)^2 = sigma^2/m * (1-p)^3``. The left side
+    grows with p and the right side falls, so there is exactly one solution, found by bisection.
+
+    Examples
+    --------
+    >>> print(round(best_momentum(1.0, 16, 0.01), 3))
+    0.835
+    """
+    sigma = _checks.number("sigma", sigma, 0.0)
+    m = _checks.integer("batch_size", batch_size, 1)
+    drift = _checks.number("drift_per_step", drift_per_step)
+    if drift == 0:
+        return 1.0
+    # In q = 1 - p, which keeps its precision where p is close to 1; scaled so that nothing overflows.
+    ratio = sigma / (abs(drift) * math.sqrt(m))
+    low, high = 0.0, 1.0
+    for _ in range(100):
+        q = (low + high) / 2
+        if (1 - q) * (2 - q) ** 2 > (ratio * q) * (ratio * q) * q:
+            low = q
+        else:
+            high = q
+    return 1 - high
+
+
+def _noise_left(momentum, steps):
+    p = _checks.momentum(momentum)
+    faded = 1.0 if steps is None else 1 - p ** (2 * _steps(steps))
+    return np.sqrt((1 - p) / (1 + p) * faded)
+
+
+def _steps(steps):
+    values = np.asarray(steps)
+    if values.dtype.kind not in "iu":
+        raise TypeError(f"steps must be a whole number (or an array of them), got {_checks.describe(steps)}")
+    if values.size == 0 or values.min() < 0:
+        raise ValueError(f"steps must be 0 or more, got {_checks.describe(steps)}")
+    return values
+
+
+def _plain(value):
+    return float(value) if np.ndim(value) == 0 else value

@@ -1,0 +1,466 @@
+"""Training, recorded: everything that is needed to find out afterwards what any momentum would have done."""
+
+import json
+import math
+import os
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+import numpy as np
+
+from bn_teach import _checks
+from bn_teach.data import Dataset, minibatches
+from bn_teach.network import ACTIVATIONS, build_network, cross_entropy
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """How to train: all that decides a run, apart from the data.
+
+    There is no momentum in it. In training mode batch norm normalises with the statistics of the
+    mini-batch, so momentum changes nothing about training; it enters in `replay`.
+
+    Attributes
+    ----------
+    batch_size : int
+        At least 2 with batch norm: a batch of one has no variance.
+    steps : int
+        Mini-batches to train on, 0 or more.
+    hidden : tuple of int
+        Units of each hidden layer.
+    activation : str
+        "relu" or "sigmoid".
+    learning_rate : float
+        Of plain stochastic gradient descent.
+    batch_norm : bool
+    eps : float
+    checkpoint_every : int
+        Steps between two checkpoints (weights and exact statistics).
+    drop_last : bool
+        Leave out the examples of an epoch that do not fill a batch.
+    weight_scale : float or None
+        Standard deviation of every initial weight; None is He initialisation.
+    dtype : str
+        "float32" or "float64".
+    seed : int
+        Decides the initial weights and the order of the examples.
+
+    Examples
+    --------
+    >>> TrainingConfig(batch_size=32).batch_size
+    32
+    """
+
+    batch_size: int = 16
+    steps: int = 800
+    hidden: tuple = (100, 100)
+    activation: str = "relu"
+    learning_rate: float = 0.1
+    batch_norm: bool = True
+    eps: float = 1e-5
+    checkpoint_every: int = 10
+    drop_last: bool = True
+    weight_scale: float | None = None
+    dtype: str = "float32"
+    seed: int = 0
+
+    def __post_init__(self):
+        batch_norm = _checks.boolean("batch_norm", self.batch_norm)
+        if isinstance(self.hidden, (str, bytes)) or not np.iterable(self.hidden):
+            raise TypeError(f"hidden must be a sequence of layer sizes, got {_checks.describe(self.hidden)}")
+        checked = {
+            "batch_size": _checks.integer("batch_size", self.batch_size, 2 if batch_norm else 1),
+            "steps": _checks.integer("steps", self.steps, 0),
+            "hidden": tuple(_checks.integer("hidden", units, 1) for units in self.hidden),
+            "activation": _checks.choice("activation", self.activation, tuple(ACTIVATIONS)),
+            "learning_rate": _checks.number("learning_rate", self.learning_rate, above=0.0),
+            "batch_norm": batch_norm,
+            "eps": _checks.number("eps", self.eps, 0.0),
+            "checkpoint_every": _checks.integer("checkpoint_every", self.checkpoint_every, 1),
+            "drop_last": _checks.boolean("drop_last", self.drop_last),
+            "weight_scale": None
+            if self.weight_scale is None
+            else _checks.number("weight_scale", self.weight_scale, above=0.0),
+            "dtype": _checks.choice("dtype", self.dtype, ("float32", "float64")),
+            "seed": _checks.integer("seed", self.seed, 0),
+        }
+        for name, value in checked.items():
+            object.__setattr__(self, name, value)
+
+
+@dataclass(frozen=True, eq=False)
+class Recording:
+    """One training run: T steps, K checkpoints, one tuple entry per batch norm layer from below.
+
+    Without batch norm the per-layer statistics, `gamma` and `beta` are empty tuples.
+
+    Attributes
+    ----------
+    config : TrainingConfig
+    dataset : Dataset
+    batch_mean, batch_var : tuple of numpy.ndarray, shape (T, H)
+        Statistics of the mini-batch of every step; the variance is biased.
+    batch_sizes : numpy.ndarray of int, shape (T,)
+    loss : numpy.ndarray, float64, shape (T,)
+        Cross-entropy of every mini-batch, before its update.
+    checkpoint_steps : numpy.ndarray of int, shape (K,)
+        Updates done: 10 means after row 9. The last step is always one.
+    population_mean, population_var : tuple of numpy.ndarray, float64, shape (K, H)
+        One pass of the whole training set, lower layers normalised by *their* exact statistics.
+    algorithm2_mean, algorithm2_var : tuple of numpy.ndarray, float64, shape (K, H)
+        The paper's Algorithm 2: the training set in mini-batches of m, lower layers normalised by
+        their own mini-batch, unbiased. This is what moving averages approach.
+    weight, bias : tuple of numpy.ndarray, shapes (K, inputs, outputs) and (K, outputs)
+        One entry per linear layer; `bias` is None for a layer below a batch norm.
+    gamma, beta : tuple of numpy.ndarray, shape (K, H)
+    """
+
+    config: TrainingConfig
+    dataset: Dataset
+    batch_mean: tuple
+    batch_var: tuple
+    batch_sizes: np.ndarray
+    loss: np.ndarray
+    checkpoint_steps: np.ndarray
+    population_mean: tuple
+    population_var: tuple
+    algorithm2_mean: tuple
+    algorithm2_var: tuple
+    weight: tuple
+    bias: tuple
+    gamma: tuple
+    beta: tuple
+
+    @property
+    def steps(self):
+        """T, the number of steps recorded."""
+        return len(self.loss)
+
+    @property
+    def epochs(self):
+        """Passes over the training set at each checkpoint, shape (K,)."""
+        seen = np.concatenate([[0], np.cumsum(self.batch_sizes)])
+        return seen[self.checkpoint_steps] / len(self.dataset.train_x)
+
+    def network_at(self, checkpoint):
+        """Build the network with the weights of checkpoint number `checkpoint`, from 0 to K-1."""
+        k = _checks.integer("checkpoint", checkpoint, 0, len(self.checkpoint_steps) - 1)
+        return self._load(_untrained(self.dataset, self.config), k)
+
+    def networks(self):
+        """Yield one network, loaded with the weights of each checkpoint in turn."""
+        network = _untrained(self.dataset, self.config)
+        for k in range(len(self.checkpoint_steps)):
+            yield self._load(network, k)
+
+    def _load(self, network, k):
+        for layers, name in _learnt_arrays(network):
+            for layer, stored in zip(layers, getattr(self, name), strict=True):
+                setattr(layer, name, None if stored is None else stored[k])
+        return network
+
+    def save(self, path):
+        """Write the recording, data included, to a compressed .npz file (no pickle).
+
+        The file appears whole or not at all: it is written beside `path` and then renamed.
+        """
+        path = Path(path)
+        arrays = {
+            "format": np.array(_FORMAT),
+            "config": np.array(json.dumps(asdict(self.config))),
+            "dataset_name": np.array(self.dataset.name),
+        }
+        for name in _DATASET_ARRAYS:
+            arrays[f"dataset_{name}"] = getattr(self.dataset, name)
+        for name in _STEP_ARRAYS:
+            arrays[name] = getattr(self, name)
+        for name in _LAYER_ARRAYS:
+            for index, array in enumerate(getattr(self, name)):
+                if array is not None:
+                    arrays[f"{name}_{index}"] = array
+        beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+        try:
+            with open(beside, "wb") as file:
+                np.savez_compressed(file, **arrays)
+            os.replace(beside, path)
+        finally:
+            beside.unlink(missing_ok=True)
+
+    @classmethod
+    def load(cls, path):
+        """Read a recording written by `save`.
+
+        Raises
+        ------
+        FileNotFoundError
+            If there is no such file.
+        ValueError
+            If the file is damaged, or is not a recording. Nothing in it is ever unpickled.
+        """
+        path = Path(path)
+        try:
+            with np.load(path, allow_pickle=False) as stored:
+                arrays = {name: stored[name] for name in stored.files}
+            if str(arrays["format"]) != _FORMAT:
+                raise ValueError(f"its format is {str(arrays['format'])!r}, this version reads {_FORMAT!r}")
+            return _from_arrays(arrays)
+        except OSError as error:
+            if isinstance(error, (FileNotFoundError, PermissionError, IsADirectoryError)):
+                raise
+            raise ValueError(
+                f"path must name a recording written by Recording.save: {path} is damaged"
+            ) from error
+        except Exception as error:
+            # Damage shows in many ways (zip, zlib, json, a missing or misshapen array); for the
+            # reader they are one: this file cannot be used.
+            raise ValueError(
+                f"path must name a recording written by Recording.save, got {path}, which is damaged or "
+                f"something else: {type(error).__name__}: {error}"
+            ) from error
+
+
+class TrainingDiverged(ArithmeticError):
+    """The loss, the weights or the statistics stopped being finite.
+
+    Attributes
+    ----------
+    step : int
+        The step, counted from 1, that could not be done.
+    recording : Recording
+        All steps before it. Its last checkpoint is the last one at which everything was finite.
+    """
+
+    def __init__(self, step, recording):
+        super().__init__(
+            f"training diverged at step {step}: the loss is no longer finite. Try a smaller learning_rate "
+            f"(it was {recording.config.learning_rate:g}) or a smaller weight_scale."
+        )
+        self.step = step
+        self.recording = recording
+
+
+def train(dataset, config, *, on_step=None, should_stop=None):
+    """Train a network and record all that its running statistics could have been made of.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    config : TrainingConfig
+    on_step : callable, optional
+        Called as ``on_step(step, loss)`` after every update; `step` counts from 1.
+    should_stop : callable, optional
+        Asked before every step; once it returns True, training stops.
+
+    Returns
+    -------
+    Recording
+        All steps, or those done when `should_stop` ended the training.
+
+    Raises
+    ------
+    TrainingDiverged
+        When the loss is no longer finite; `.recording` holds what came before.
+    ValueError
+        For a batch size larger than the training set, or (with batch norm and ``drop_last=False``)
+        a last batch of a single example.
+
+    Examples
+    --------
+    >>> from bn_teach.data import load_digits
+    >>> recording = train(load_digits(), TrainingConfig(steps=20))
+    >>> recording.batch_mean[0].shape, recording.checkpoint_steps
+    ((20, 100), array([10, 20]))
+    """
+    _check_run(dataset, config)
+    network = _untrained(dataset, config)
+    tape = _Tape(dataset, config, network)
+    x, y = dataset.train_x.astype(config.dtype, copy=False), dataset.train_y
+    batches = minibatches(
+        len(x),
+        config.batch_size,
+        steps=config.steps,
+        seed=_stream(config, "batches"),
+        drop_last=config.drop_last,
+    )
+    with np.errstate(all="ignore"):  # what overflows ends in a loss that is not finite, and is told below
+        for step, rows in enumerate(batches, start=1):
+            if should_stop is not None and should_stop():
+                break
+            loss, dscores = cross_entropy(network(x[rows]), y[rows])
+            if not math.isfinite(loss):
+                raise TrainingDiverged(step, tape.recording())
+            network.backward(dscores)
+            network.descend(config.learning_rate)
+            tape.note(len(rows), loss)
+            if step % config.checkpoint_every == 0 and not tape.checkpoint():
+                raise TrainingDiverged(step, tape.recording())
+            if on_step is not None:
+                on_step(step, loss)
+        if not tape.checkpoint():
+            raise TrainingDiverged(tape.steps, tape.recording())
+    return tape.recording()
+
+
+class _Tape:
+    """Collects rows and checkpoints while a network trains."""
+
+    def __init__(self, dataset, config, network):
+        self.dataset, self.config, self.network = dataset, config, network
+        self.steps = 0
+        widths = [len(norm.gamma) for norm in network.norms]
+        self.mean = [np.empty((config.steps, width), config.dtype) for width in widths]
+        self.var = [np.empty((config.steps, width), config.dtype) for width in widths]
+        self.batch_sizes = np.empty(config.steps, dtype=np.int64)
+        self.loss = np.empty(config.steps)
+        self.checkpoint_steps = []
+        self.checkpoints = {name: [] for name in _LAYER_ARRAYS if not name.startswith("batch_")}
+        # Algorithm 2 wants random mini-batches, so the examples are shuffled once, whatever their order.
+        self.train_x = dataset.train_x.astype(config.dtype, copy=False)
+        self.train_x = self.train_x[_stream(config, "algorithm2").permutation(len(self.train_x))]
+
+    def note(self, batch_size, loss):
+        """Add the row of the step just done."""
+        t = self.steps
+        for norm, mean, var in zip(self.network.norms, self.mean, self.var, strict=True):
+            mean[t], var[t] = norm.cache.mean, norm.cache.var
+        self.batch_sizes[t], self.loss[t] = batch_size, loss
+        self.steps += 1
+
+    def checkpoint(self):
+        """Add a checkpoint, unless there is one for this step; return False if it is not finite."""
+        if self.checkpoint_steps and self.checkpoint_steps[-1] == self.steps:
+            return True
+        taken = {
+            name: [None if getattr(layer, name) is None else getattr(layer, name).copy() for layer in layers]
+            for layers, name in _learnt_arrays(self.network)
+        }
+        z = self.network.layers[0](self.train_x)
+        population = self.network.population_statistics(z)
+        if not all(
+            np.isfinite(a).all() for group in (*taken.values(), *population) for a in group if a is not None
+        ):
+            return False
+        algorithm2 = self.network.algorithm2_statistics(z, self.config.batch_size)
+        taken["population_mean"], taken["population_var"] = _columns(population)
+        taken["algorithm2_mean"], taken["algorithm2_var"] = _columns(algorithm2)
+        for name, layers in taken.items():
+            self.checkpoints[name].append(layers)
+        self.checkpoint_steps.append(self.steps)
+        return True
+
+    def recording(self):
+        rows = slice(self.steps)
+        per_layer = {name: _stack_layers(taken) for name, taken in self.checkpoints.items()}
+        return Recording(
+            config=self.config,
+            dataset=self.dataset,
+            batch_mean=tuple(mean[rows] for mean in self.mean),
+            batch_var=tuple(var[rows] for var in self.var),
+            batch_sizes=self.batch_sizes[rows],
+            loss=self.loss[rows],
+            checkpoint_steps=np.array(self.checkpoint_steps, dtype=np.int64),
+            **per_layer,
+        )
+
+
+_FORMAT = "bn_teach recording 1"
+_DATASET_ARRAYS = ("train_x", "train_y", "validation_x", "validation_y")
+_STEP_ARRAYS = ("batch_sizes", "loss", "checkpoint_steps")
+_LAYER_ARRAYS = tuple(
+    field.name for field in fields(Recording) if field.name not in ("config", "dataset", *_STEP_ARRAYS)
+)
+
+
+def _check_run(dataset, config):
+    if not isinstance(dataset, Dataset):
+        raise TypeError(
+            "dataset must be a Dataset (Dataset.from_arrays(x, y) makes one), "
+            f"got {_checks.describe(dataset)}"
+        )
+    if not isinstance(config, TrainingConfig):
+        raise TypeError(f"config must be a TrainingConfig, got {_checks.describe(config)}")
+    n, m = len(dataset.train_x), config.batch_size
+    if m > n:
+        raise ValueError(f"config.batch_size must not exceed the {n} training examples, got {m}")
+    if config.batch_norm and not config.drop_last and n % m == 1:
+        raise ValueError(
+            f"config.drop_last must be True here, got False: {n} training examples in batches of {m} leave a "
+            "last batch of one, and batch norm cannot train on a single example"
+        )
+
+
+def _untrained(dataset, config):
+    return build_network(
+        dataset.num_features,
+        dataset.num_classes,
+        config.hidden,
+        activation=config.activation,
+        batch_norm=config.batch_norm,
+        eps=config.eps,
+        weight_scale=config.weight_scale,
+        dtype=config.dtype,
+        seed=_stream(config, "weights"),
+    )
+
+
+def _stream(config, purpose):
+    """Independent random numbers for each purpose, so that one cannot shift the others."""
+    purposes = ("weights", "batches", "algorithm2")
+    return np.random.default_rng([config.seed, purposes.index(purpose)])
+
+
+def _learnt_arrays(network):
+    linear = [layer for layer in network.layers if "weight" in layer.parameters]
+    return (linear, "weight"), (linear, "bias"), (network.norms, "gamma"), (network.norms, "beta")
+
+
+def _columns(statistics):
+    return [mean for mean, _ in statistics], [var for _, var in statistics]
+
+
+def _stack_layers(taken):
+    """From one list of layers per checkpoint to one array per layer, checkpoints first."""
+    return tuple(None if layer[0] is None else np.stack(layer) for layer in zip(*taken, strict=True))
+
+
+def _from_arrays(arrays):
+    config = TrainingConfig(**json.loads(str(arrays["config"])))
+    dataset = Dataset(
+        **{name: arrays[f"dataset_{name}"] for name in _DATASET_ARRAYS},
+        name=str(arrays["dataset_name"]),
+    )
+    layers = {name: _stored_layers(arrays, name, config) for name in _LAYER_ARRAYS}
+    recording = Recording(config, dataset, **{name: arrays[name] for name in _STEP_ARRAYS}, **layers)
+    _check_shapes(recording)
+    return recording
+
+
+def _stored_layers(arrays, name, config):
+    if not name.startswith("batch_") and len(arrays["checkpoint_steps"]) == 0:
+        return ()  # the run diverged before its first checkpoint
+    if name in ("weight", "bias"):
+        return tuple(arrays.get(f"{name}_{i}") for i in range(len(config.hidden) + 1))
+    return tuple(arrays[f"{name}_{i}"] for i in range(len(config.hidden) * config.batch_norm))
+
+
+def _check_shapes(recording):
+    """Refuse a file whose arrays do not belong together."""
+    steps, checkpoints = len(recording.loss), len(recording.checkpoint_steps)
+    sizes = [
+        recording.dataset.num_features,
+        *recording.config.hidden,
+        recording.dataset.num_classes,
+    ]
+    _checks.array("loss", recording.loss, ndim=1)
+    if recording.batch_sizes.shape != (steps,):
+        raise ValueError(f"batch_sizes has shape {recording.batch_sizes.shape}, loss {recording.loss.shape}")
+    expected = {"weight": list(zip([checkpoints] * len(sizes), sizes, sizes[1:], strict=False))}
+    expected["bias"] = [(checkpoints, size) for size in sizes[1:]]
+    for name in _LAYER_ARRAYS:
+        rows = steps if name.startswith("batch_") else checkpoints
+        shapes = expected.get(name, [(rows, size) for size in recording.config.hidden])
+        for array, shape in zip(getattr(recording, name), shapes, strict=False):
+            if array is not None:
+                _checks.array(name, array, shape=shape)
+            elif name == "weight":
+                raise ValueError("a weight is missing")
