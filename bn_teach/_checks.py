@@ -13,6 +13,8 @@ def describe(value):
     """Return a short description of `value` for an error message: arrays by shape, the rest by repr."""
     if isinstance(value, np.ndarray) and value.ndim:
         return f"an array of shape {value.shape} and dtype {value.dtype}"
+    if isinstance(value, (np.ndarray, np.generic)):
+        value = value.item()  # 1.5, not np.float64(1.5)
     text = repr(value)
     return text if len(text) <= 80 else text[:77] + "..."
 
@@ -36,10 +38,12 @@ def number(name, value, minimum=None, maximum=None, *, above=None):
     allowed = "a finite number" + _range_text(minimum, maximum)
     if above is not None:
         allowed += f" above {above}"
-    if isinstance(value, (str, bytes, bool, np.bool_)) or np.ndim(value) != 0:
+    if isinstance(value, (str, bytes, bool, np.bool_, list, tuple)) or np.ndim(value) != 0:
         raise TypeError(f"{name} must be {allowed}, got {describe(value)}")
     try:
         result = float(value)
+    except OverflowError:  # a whole number beyond any float
+        result = math.inf
     except (TypeError, ValueError):
         raise TypeError(f"{name} must be {allowed}, got {describe(value)}") from None
     outside = (
@@ -81,7 +85,7 @@ def momentum(value, name="momentum"):
 
 def momenta(value, name="momentum"):
     """Return a momentum as a float, or a 1-D array-like of them as a float64 array."""
-    if np.ndim(value) == 0:
+    if not isinstance(value, (list, tuple)) and np.ndim(value) == 0:
         return momentum(value, name)
     values = array(name, value)
     if values.ndim != 1:
@@ -108,9 +112,7 @@ def array(name, value, *, ndim=None, shape=None, minimum=None):
     if ndim is not None and values.ndim != ndim:
         raise ValueError(f"{name} must have {ndim} dimension(s), got shape {values.shape}")
     if shape is not None and not _fits(values.shape, shape):
-        wanted = (
-            "(" + ", ".join("any" if n is None else str(n) for n in shape) + ("," * (len(shape) == 1)) + ")"
-        )
+        wanted = "(" + ", ".join("any" if n is None else str(n) for n in shape) + ("," * (len(shape) == 1)) + ")"
         raise ValueError(f"{name} must have shape {wanted}, got {values.shape}")
     if values.size == 0:
         raise ValueError(f"{name} must not be empty, got shape {values.shape}")

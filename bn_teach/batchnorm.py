@@ -96,11 +96,9 @@ def batch_norm_forward(x, gamma, beta, *, eps=1e-5):
     x = _batch("x", x)
     gamma, beta = _per_channel(x, gamma=gamma, beta=beta)
     eps = _checks.number("eps", eps, 0.0)
-    if eps == 0:
-        _divisible(batch_statistics(x)[1], eps)
-    with np.errstate(over="ignore", invalid="ignore"):
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # refused below
         y, cache = normalize(_rows(x), gamma, beta, eps)
-    _overflow_checked(cache.var)
+    _divisible(_overflow_checked(cache.var), eps)
     return _unrows(y, x.shape), cache._replace(shape=x.shape)
 
 
@@ -180,9 +178,9 @@ def batch_norm_inference(x, mean, var, gamma, beta, *, eps=1e-5):
     [[1.]]
     """
     x = _batch("x", x)
-    mean, var, gamma, beta = _per_channel(x, mean=mean, var=var, gamma=gamma, beta=beta)
+    _per_channel(x, mean=mean, var=var, gamma=gamma, beta=beta)  # do they fit x? rounded only when folded
     scale, shift = fold(mean, var, gamma, beta, eps=eps)
-    return _unrows(_rows(x) * scale + shift, x.shape)
+    return _unrows(_rows(x) * scale.astype(x.dtype) + shift.astype(x.dtype), x.shape)
 
 
 def fold(mean, var, gamma, beta, *, eps=1e-5):
@@ -375,27 +373,20 @@ class BatchNorm:
         return self
 
     def __call__(self, x):
-        """Normalise `x`, shape (N, C) or (N, C, *spatial); in training mode, update the averages too."""
+        """Normalise `x`, (N, C) or (N, C, *spatial); in training mode, update the averages too."""
         x = self._checked(x)
         if not self.training:
-            mean, var, gamma, beta = (
-                a.astype(x.dtype) for a in (self.running_mean, self.running_var, self.gamma, self.beta)
-            )
-            return batch_norm_inference(x, mean, var, gamma, beta, eps=self.eps)
+            return batch_norm_inference(x, self.running_mean, self.running_var, self.gamma, self.beta, eps=self.eps)
         m = x.size // self.num_features
         self._refuse_single(m)
-        y, self._cache = batch_norm_forward(
-            x, self.gamma.astype(x.dtype), self.beta.astype(x.dtype), eps=self.eps
-        )
+        y, self._cache = batch_norm_forward(x, self.gamma, self.beta, eps=self.eps)
         self._update(self._cache.mean, self._cache.var, m)
         return y
 
     def backward(self, dy):
         """Return dx for the last training batch; leave `dgamma` and `dbeta` on the layer."""
         if self._cache is None:
-            raise RuntimeError(
-                "backward needs a forward pass in training mode first: call the layer on a batch"
-            )
+            raise RuntimeError("backward needs a forward pass in training mode first: call the layer on a batch")
         dx, self.dgamma, self.dbeta = batch_norm_backward(dy, self._cache)
         return dx
 
@@ -440,9 +431,9 @@ def _batch(name, x):
 
 
 def _per_channel(x, **arrays):
-    return (
-        _checks.array(name, a, shape=(x.shape[1],)).astype(x.dtype, copy=False) for name, a in arrays.items()
-    )
+    """Return one number per channel of `x` for each of `arrays`, in the precision of `x`."""
+    channels = (x.shape[1],)
+    return [_checks.array(name, a, shape=channels).astype(x.dtype, copy=False) for name, a in arrays.items()]
 
 
 def _rows(x):
@@ -465,8 +456,9 @@ def _overflow_checked(var):
 
 
 def _divisible(var, eps):
-    if eps == 0 and not np.all(var > 0):
+    if not np.all(var + eps > 0):
         channel = int(np.argmin(var))
         raise ValueError(
-            f"eps must be above 0 when a variance is zero, got eps=0 and zero variance in channel {channel}"
+            f"eps must be above 0 when a variance is zero, got eps={eps:g} ({var.dtype}) and zero variance in "
+            f"channel {channel}"
         )

@@ -122,9 +122,7 @@ def load_digits(*, validation_fraction=0.25, seed=0):
     with file.open("rb") as opened, np.load(opened, allow_pickle=False) as stored:
         images, labels = stored["images"], stored["labels"]
     pixels = images.astype(np.float32) / 16
-    return Dataset.from_arrays(
-        pixels, labels, validation_fraction=validation_fraction, seed=seed, name="digits"
-    )
+    return Dataset.from_arrays(pixels, labels, validation_fraction=validation_fraction, seed=seed, name="digits")
 
 
 @dataclass(frozen=True)
@@ -204,6 +202,7 @@ def minibatches(n, batch_size, *, steps, seed, drop_last=True):
     n = _checks.integer("n", n, 1)
     batch_size = _checks.integer("batch_size", batch_size, 1, n)
     left = _checks.integer("steps", steps, 0)
+    drop_last = _checks.boolean("drop_last", drop_last)
     rng = _checks.generator(seed)
     used = n - n % batch_size if drop_last else n
     while left:
@@ -224,7 +223,10 @@ def _held_out(n, fraction):
 
 
 def _labels(name, value, length):
-    y = np.asarray(value)
+    try:
+        y = np.asarray(value)
+    except ValueError:
+        raise ValueError(f"{name} must have one label per example, got rows of unequal length") from None
     if y.dtype.kind not in "iu":
         raise TypeError(
             f"{name} must hold class numbers 0, 1, 2, ..., got {_checks.describe(y)} "
@@ -238,6 +240,6 @@ def _labels(name, value, length):
 
 
 def _read_only(array):
-    view = array.view()
-    view.flags.writeable = False
-    return view
+    copy = array.copy()  # whoever changes their own array later does not change the dataset
+    copy.flags.writeable = False
+    return copy

@@ -59,9 +59,7 @@ FRAMEWORKS = MappingProxyType(
             "error",
             "torch.nn.BatchNorm1d, torch.nn.functional.batch_norm",
         ),
-        "keras": Framework(
-            "Keras 3", "old", 0.99, 1e-3, False, 0.0, 1.0, "beta", "keras.layers.BatchNormalization"
-        ),
+        "keras": Framework("Keras 3", "old", 0.99, 1e-3, False, 0.0, 1.0, "beta", "keras.layers.BatchNormalization"),
         "tf_keras_fused": Framework(
             "tf.keras, fused kernel",
             "old",

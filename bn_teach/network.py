@@ -14,7 +14,7 @@ from itertools import pairwise
 import numpy as np
 
 from bn_teach import _checks
-from bn_teach.batchnorm import normalize, normalize_backward, scale_and_shift
+from bn_teach.batchnorm import BatchNorm, normalize, normalize_backward, scale_and_shift
 from bn_teach.running import population_statistics
 
 
@@ -141,6 +141,12 @@ class Network:
         -------
         numpy.ndarray, shape (N, classes)
         """
+        statistics = list(statistics)
+        if len(statistics) != len(self.norms):
+            raise ValueError(
+                f"statistics must hold one (mean, var) for each of the {len(self.norms)} batch norm layers, "
+                f"got {len(statistics)}"
+            )
         given = iter(statistics)
         for layer in self.layers[1:]:
             z = layer.inference(z, *next(given)) if isinstance(layer, BatchNormLayer) else layer(z)
@@ -183,8 +189,9 @@ class Network:
         ----------
         Ioffe & Szegedy (2015), Algorithm 2, line 10.
         """
-        _, moments = self._by_batch(z[: len(z) - len(z) % batch_size], batch_size)
-        return [population_statistics(mean, var, batch_size) for mean, var in moments]
+        m = _checks.integer("batch_size", batch_size, 2 if self.norms else 1, len(z))
+        _, moments = self._by_batch(z[: len(z) - len(z) % m], m)
+        return [population_statistics(mean, var, m) for mean, var in moments]
 
     def scores_by_batch(self, z, batch_size):
         """Class scores if every batch norm uses the mini-batch in front of it, as after a forgotten `eval()`.
@@ -200,6 +207,7 @@ class Network:
         -------
         numpy.ndarray, shape (N, classes)
         """
+        _checks.integer("batch_size", batch_size, 1)
         last = (max(len(z) // batch_size, 1) - 1) * batch_size
         scores, _ = self._by_batch(z[last:], len(z) - last)
         if last == 0:
@@ -223,6 +231,36 @@ class Network:
             else:
                 z = layer(z)
         return z, moments
+
+
+def keep_running_averages(network, **options):
+    """Exchange every memoryless batch norm for one that keeps running averages, as frameworks have it.
+
+    Parameters
+    ----------
+    network : Network
+    **options
+        For `bn_teach.batchnorm.BatchNorm`: momentum, unbiased, ...
+
+    Returns
+    -------
+    Network
+        With the *same* weight arrays; its batch norms have `train()` and `eval()`.
+
+    Examples
+    --------
+    >>> network = keep_running_averages(build_network(64, 10), momentum=0.99)
+    >>> network.layers[1].momentum
+    0.99
+    """
+    layers = []
+    for layer in network.layers:
+        if isinstance(layer, BatchNormLayer):
+            averaging = BatchNorm(len(layer.gamma), eps=layer.eps, **options)
+            averaging.gamma, averaging.beta = layer.gamma, layer.beta
+            layer = averaging
+        layers.append(layer)
+    return Network(layers)
 
 
 def softmax_cross_entropy(scores, labels):
@@ -265,6 +303,13 @@ def cross_entropy(scores, labels):
     dscores[rows, labels] -= 1
     dscores /= len(scores)
     return loss, dscores
+
+
+def hidden_sizes(hidden):
+    """Return the sizes of the hidden layers as a tuple of int, checked."""
+    if isinstance(hidden, (str, bytes)) or not np.iterable(hidden):
+        raise TypeError(f"hidden must be a sequence of layer sizes, got {_checks.describe(hidden)}")
+    return tuple(_checks.integer("hidden", units, 1) for units in hidden)
 
 
 def build_network(
@@ -313,8 +358,16 @@ def build_network(
     """
     rng = _checks.generator(seed)
     make_activation = ACTIVATIONS[_checks.choice("activation", activation, tuple(ACTIVATIONS))]
-    sizes = [num_features, *hidden, num_classes]
-    sizes = [_checks.integer("layer size", size, 1) for size in sizes]
+    batch_norm = _checks.boolean("batch_norm", batch_norm)
+    eps = _checks.number("eps", eps, 0.0)
+    if weight_scale is not None:
+        weight_scale = _checks.number("weight_scale", weight_scale, above=0.0)
+    dtype = _checks.choice("dtype", dtype, ("float32", "float64"))
+    sizes = [
+        _checks.integer("num_features", num_features, 1),
+        *hidden_sizes(hidden),
+        _checks.integer("num_classes", num_classes, 1),
+    ]
 
     def draw(inputs, outputs):
         scale = np.sqrt(2 / inputs) if weight_scale is None else weight_scale

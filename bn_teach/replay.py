@@ -105,9 +105,7 @@ def replay(recording, momentum=0.9, *, estimator="ema", unbiased=True):
     if not isinstance(recording, Recording):
         raise TypeError(f"recording must be a Recording, got {_checks.describe(recording)}")
     if len(recording.checkpoint_steps) == 0:
-        raise ValueError(
-            "recording must have at least one checkpoint, got one that diverged before its first"
-        )
+        raise ValueError("recording must have at least one checkpoint, got one that diverged before its first")
     _checks.choice("estimator", estimator, ESTIMATORS)
     momentum = _checks.momenta(momentum)
     unbiased = _checks.boolean("unbiased", unbiased)
@@ -211,9 +209,7 @@ def _average(history, momentum, estimator, initial):
     if estimator == "cumulative":
         averages = cumulative_average(history)
     else:
-        averages = exponential_moving_average(
-            history, momentum, initial=initial, debias=estimator == "debiased"
-        )
+        averages = exponential_moving_average(history, momentum, initial=initial, debias=estimator == "debiased")
     return np.concatenate([first, averages], axis=-2)
 
 
@@ -233,20 +229,26 @@ def _inference_statistics(recording, estimator, running):
 
 def _validate(recording, statistics):
     """Accuracy and loss of every checkpoint under `statistics`; None: each mini-batch's own."""
-    labels = recording.dataset.validation_y
+    config, labels = recording.config, recording.dataset.validation_y
     order = np.random.default_rng(0).permutation(len(labels))
     variants = () if not statistics or not statistics[0] else statistics[0][0].shape[:-2]
     accuracy = np.empty((*variants, len(recording.checkpoint_steps)))
     loss = np.empty_like(accuracy)
-    for k, (network, z) in enumerate(zip(recording.networks(), _first_layer(recording), strict=True)):
-        if statistics is None:
-            scores = network.scores_by_batch(z[order], recording.config.batch_size)
-            accuracy[k], loss[k] = _score(scores, labels[order])
-            continue
-        for variant in np.ndindex(variants):
-            at = (*variant, k)
-            pairs = [(mean[at], var[at]) for mean, var in zip(*statistics, strict=True)]
-            accuracy[at], loss[at] = _score(network.inference(z, pairs), labels)
+    with np.errstate(all="ignore"):  # what overflows is told below
+        for k, (network, z) in enumerate(zip(recording.networks(), _first_layer(recording), strict=True)):
+            if statistics is None:
+                scores = network.scores_by_batch(z[order], config.batch_size)
+                accuracy[k], loss[k] = _score(scores, labels[order])
+                continue
+            for variant in np.ndindex(variants):
+                at = (*variant, k)
+                pairs = [(mean[at], var[at]) for mean, var in zip(*statistics, strict=True)]
+                accuracy[at], loss[at] = _score(network.inference(z, pairs), labels)
+    for *_, k in np.argwhere(~np.isfinite(loss)):
+        raise ValueError(
+            "recording must give finite class scores under these statistics, got an overflow or a division by a zero "
+            f"variance at step {recording.checkpoint_steps[k]} (weights too large for {config.dtype}, or eps=0)"
+        )
     return accuracy, loss
 
 

@@ -64,13 +64,14 @@ def exponential_moving_average(history, momentum, *, initial=0.0, debias=False):
     # A trailing axis of length one for every axis of a row lets (M,) momenta meet rows of any shape.
     p = np.reshape(momentum, np.shape(momentum) + (1,) * (history.ndim - 1))
     weighted = history[:, None] if np.ndim(momentum) else history
-    running = np.broadcast_to(initial, np.broadcast_shapes(p.shape, history.shape[1:]))
-    estimates = np.empty((len(history), *running.shape))
-    for t, batch in enumerate(weighted):
-        running = p * running + (1 - p) * batch
-        estimates[t] = running
+    # running = p * running + (1 - p) * batch, with the second term computed for all steps at once.
+    estimates = (1 - p) * weighted
+    running = initial
+    for t in range(len(history)):
+        estimates[t] += p * running
+        running = estimates[t]
     if debias:
-        updates = np.arange(1, len(history) + 1).reshape(-1, *(1,) * running.ndim)
+        updates = np.arange(1, len(history) + 1).reshape(-1, *(1,) * (estimates.ndim - 1))
         left = p**updates
         estimates = (estimates - left * initial) / (1 - left)
     return np.moveaxis(estimates, 0, 1) if np.ndim(momentum) else estimates
@@ -116,7 +117,7 @@ def unbiased_variance(var, m):
     ----------
     var : array_like
         Biased variance(s), dividing by m.
-    m : int or array_like of int, broadcastable to `var`
+    m : int or array_like of int, broadcastable with `var`
         How many values each variance was computed from (batch size times spatial positions);
         at least 2.
 
@@ -141,6 +142,10 @@ def unbiased_variance(var, m):
     """
     var = _checks.array("var", var, minimum=0)
     m = _counts("m", m, minimum=2)
+    try:
+        np.broadcast_shapes(m.shape, var.shape)
+    except ValueError:
+        raise ValueError(f"m must be a number or fit var, of shape {var.shape}; got shape {m.shape}") from None
     return (m / (m - 1)).astype(var.dtype) * var
 
 
@@ -242,19 +247,20 @@ def _initial(value, row_shape):
 
 
 def _counts(name, value, minimum):
-    counts = np.asarray(value)
+    try:
+        counts = np.asarray(value)
+    except ValueError:
+        raise ValueError(f"{name} must be whole numbers, got rows of unequal length") from None
     if counts.dtype.kind not in "iu":
         raise TypeError(f"{name} must be a whole number (or an array of them), got {_checks.describe(value)}")
     if counts.size == 0 or counts.min() < minimum:
         raise ValueError(f"{name} must be at least {minimum}, got {_checks.describe(value)}")
-    return counts
+    return counts.astype(np.int64)
 
 
 def _paired(means, variances):
     means = _history("means", means)
     variances = _history("variances", _checks.array("variances", variances, minimum=0))
     if means.shape != variances.shape:
-        raise ValueError(
-            f"means and variances must have the same shape, got {means.shape} and {variances.shape}"
-        )
+        raise ValueError(f"means and variances must have the same shape, got {means.shape} and {variances.shape}")
     return means, variances

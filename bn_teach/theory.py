@@ -236,7 +236,7 @@ def _steps(steps):
         raise TypeError(f"steps must be a whole number (or an array of them), got {_checks.describe(steps)}")
     if values.size == 0 or values.min() < 0:
         raise ValueError(f"steps must be 0 or more, got {_checks.describe(steps)}")
-    return values
+    return values.astype(np.int64)
 
 
 def _plain(value):

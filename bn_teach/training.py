@@ -4,13 +4,14 @@ import json
 import math
 import os
 from dataclasses import asdict, dataclass, fields
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 
 from bn_teach import _checks
 from bn_teach.data import Dataset, minibatches
-from bn_teach.network import ACTIVATIONS, build_network, cross_entropy
+from bn_teach.network import ACTIVATIONS, build_network, cross_entropy, hidden_sizes, keep_running_averages
 
 
 @dataclass(frozen=True)
@@ -66,12 +67,10 @@ class TrainingConfig:
 
     def __post_init__(self):
         batch_norm = _checks.boolean("batch_norm", self.batch_norm)
-        if isinstance(self.hidden, (str, bytes)) or not np.iterable(self.hidden):
-            raise TypeError(f"hidden must be a sequence of layer sizes, got {_checks.describe(self.hidden)}")
         checked = {
             "batch_size": _checks.integer("batch_size", self.batch_size, 2 if batch_norm else 1),
             "steps": _checks.integer("steps", self.steps, 0),
-            "hidden": tuple(_checks.integer("hidden", units, 1) for units in self.hidden),
+            "hidden": hidden_sizes(self.hidden),
             "activation": _checks.choice("activation", self.activation, tuple(ACTIVATIONS)),
             "learning_rate": _checks.number("learning_rate", self.learning_rate, above=0.0),
             "batch_norm": batch_norm,
@@ -156,7 +155,8 @@ class Recording:
     def _load(self, network, k):
         for layers, name in _learnt_arrays(network):
             for layer, stored in zip(layers, getattr(self, name), strict=True):
-                setattr(layer, name, None if stored is None else stored[k])
+                # A copy: who trains the network further does not change the recording.
+                setattr(layer, name, None if stored is None else stored[k].copy())
         return network
 
     def save(self, path):
@@ -207,9 +207,7 @@ class Recording:
         except OSError as error:
             if isinstance(error, (FileNotFoundError, PermissionError, IsADirectoryError)):
                 raise
-            raise ValueError(
-                f"path must name a recording written by Recording.save: {path} is damaged"
-            ) from error
+            raise ValueError(f"path must name a recording written by Recording.save: {path} is damaged") from error
         except Exception as error:
             # Damage shows in many ways (zip, zlib, json, a missing or misshapen array); for the
             # reader they are one: this file cannot be used.
@@ -227,13 +225,14 @@ class TrainingDiverged(ArithmeticError):
     step : int
         The step, counted from 1, that could not be done.
     recording : Recording
-        All steps before it. Its last checkpoint is the last one at which everything was finite.
+        The steps before it, ``step - 1`` of them (none if the initial weights are too large already).
+        Its last checkpoint is the last one at which everything was finite.
     """
 
     def __init__(self, step, recording):
         super().__init__(
-            f"training diverged at step {step}: the loss is no longer finite. Try a smaller learning_rate "
-            f"(it was {recording.config.learning_rate:g}) or a smaller weight_scale."
+            f"training diverged at step {step}: the loss, the weights or the statistics are no longer finite. "
+            f"Try a smaller learning_rate (it was {recording.config.learning_rate:g}) or a smaller weight_scale."
         )
         self.step = step
         self.recording = recording
@@ -259,7 +258,8 @@ def train(dataset, config, *, on_step=None, should_stop=None):
     Raises
     ------
     TrainingDiverged
-        When the loss is no longer finite; `.recording` holds what came before.
+        When the loss, the statistics or (seen at a checkpoint) the weights are no longer finite;
+        `.recording` holds what came before.
     ValueError
         For a batch size larger than the training set, or (with batch norm and ``drop_last=False``)
         a last batch of a single example.
@@ -275,30 +275,79 @@ def train(dataset, config, *, on_step=None, should_stop=None):
     network = _untrained(dataset, config)
     tape = _Tape(dataset, config, network)
     x, y = dataset.train_x.astype(config.dtype, copy=False), dataset.train_y
-    batches = minibatches(
-        len(x),
-        config.batch_size,
-        steps=config.steps,
-        seed=_stream(config, "batches"),
-        drop_last=config.drop_last,
-    )
     with np.errstate(all="ignore"):  # what overflows ends in a loss that is not finite, and is told below
-        for step, rows in enumerate(batches, start=1):
+        for step, rows in enumerate(_batches(dataset, config), start=1):
             if should_stop is not None and should_stop():
                 break
             loss, dscores = cross_entropy(network(x[rows]), y[rows])
-            if not math.isfinite(loss):
+            if not (math.isfinite(loss) and _finite_statistics(network)):
                 raise TrainingDiverged(step, tape.recording())
             network.backward(dscores)
             network.descend(config.learning_rate)
             tape.note(len(rows), loss)
             if step % config.checkpoint_every == 0 and not tape.checkpoint():
-                raise TrainingDiverged(step, tape.recording())
+                raise TrainingDiverged(step, tape.recording(step - 1))
             if on_step is not None:
                 on_step(step, loss)
         if not tape.checkpoint():
-            raise TrainingDiverged(tape.steps, tape.recording())
+            raise TrainingDiverged(tape.steps, tape.recording(max(tape.steps - 1, 0)))
     return tape.recording()
+
+
+def live_losses(dataset, config, *, momentum):
+    """Train a network that really keeps running averages while it trains, as frameworks do it.
+
+    Nothing is recorded. This is the slow, ordinary way, here to be compared with: see `train_live`.
+
+    Returns
+    -------
+    list of float
+        The loss of every mini-batch.
+
+    Examples
+    --------
+    >>> from bn_teach.data import load_digits
+    >>> config = TrainingConfig(steps=5)
+    >>> live_losses(load_digits(), config, momentum=0.9) == train(load_digits(), config).loss.tolist()
+    True
+    """
+    return [loss for loss, _ in train_live(dataset, config, momentum=momentum)]
+
+
+def train_live(dataset, config, **options):
+    """Train step by step with batch norm layers that keep running averages, as frameworks do it.
+
+    Same initial weights and same mini-batches as `train`, which needs no momentum.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    config : TrainingConfig
+    **options
+        For `bn_teach.batchnorm.BatchNorm`: momentum, unbiased, ...
+
+    Yields
+    ------
+    loss : float
+    network : Network
+        After the update of this step: always the same object, in training mode.
+
+    Examples
+    --------
+    >>> from bn_teach.data import load_digits
+    >>> for loss, network in train_live(load_digits(), TrainingConfig(steps=5), momentum=0.99):
+    ...     tracked = network.layers[1].num_batches_tracked
+    >>> tracked
+    5
+    """
+    _check_run(dataset, config)
+    network = keep_running_averages(_untrained(dataset, config), **options)
+    x, y = dataset.train_x.astype(config.dtype, copy=False), dataset.train_y
+    for rows in _batches(dataset, config):
+        loss, dscores = cross_entropy(network(x[rows]), y[rows])
+        network.backward(dscores)
+        network.descend(config.learning_rate)
+        yield loss, network
 
 
 class _Tape:
@@ -336,11 +385,12 @@ class _Tape:
         }
         z = self.network.layers[0](self.train_x)
         population = self.network.population_statistics(z)
-        if not all(
-            np.isfinite(a).all() for group in (*taken.values(), *population) for a in group if a is not None
-        ):
+        if not all(np.isfinite(a).all() for group in (*taken.values(), *population) for a in group if a is not None):
             return False
-        algorithm2 = self.network.algorithm2_statistics(z, self.config.batch_size)
+        try:
+            algorithm2 = self.network.algorithm2_statistics(z, self.config.batch_size)
+        except ValueError:  # one of its mini-batches has statistics that are not finite
+            return False
         taken["population_mean"], taken["population_var"] = _columns(population)
         taken["algorithm2_mean"], taken["algorithm2_var"] = _columns(algorithm2)
         for name, layers in taken.items():
@@ -348,8 +398,9 @@ class _Tape:
         self.checkpoint_steps.append(self.steps)
         return True
 
-    def recording(self):
-        rows = slice(self.steps)
+    def recording(self, steps=None):
+        """Everything up to now, or only the first `steps` rows."""
+        rows = slice(self.steps if steps is None else steps)
         per_layer = {name: _stack_layers(taken) for name, taken in self.checkpoints.items()}
         return Recording(
             config=self.config,
@@ -374,8 +425,7 @@ _LAYER_ARRAYS = tuple(
 def _check_run(dataset, config):
     if not isinstance(dataset, Dataset):
         raise TypeError(
-            "dataset must be a Dataset (Dataset.from_arrays(x, y) makes one), "
-            f"got {_checks.describe(dataset)}"
+            f"dataset must be a Dataset (Dataset.from_arrays(x, y) makes one), got {_checks.describe(dataset)}"
         )
     if not isinstance(config, TrainingConfig):
         raise TypeError(f"config must be a TrainingConfig, got {_checks.describe(config)}")
@@ -401,6 +451,21 @@ def _untrained(dataset, config):
         dtype=config.dtype,
         seed=_stream(config, "weights"),
     )
+
+
+def _batches(dataset, config):
+    return minibatches(
+        len(dataset.train_x),
+        config.batch_size,
+        steps=config.steps,
+        seed=_stream(config, "batches"),
+        drop_last=config.drop_last,
+    )
+
+
+def _finite_statistics(network):
+    """Whether the mini-batch just seen has finite variances; where a mean is not, its variance is not either."""
+    return all(math.isfinite(norm.cache.var.max()) for norm in network.norms)
 
 
 def _stream(config, purpose):
@@ -431,36 +496,45 @@ def _from_arrays(arrays):
     )
     layers = {name: _stored_layers(arrays, name, config) for name in _LAYER_ARRAYS}
     recording = Recording(config, dataset, **{name: arrays[name] for name in _STEP_ARRAYS}, **layers)
-    _check_shapes(recording)
+    _check_consistent(recording)
     return recording
 
 
 def _stored_layers(arrays, name, config):
     if not name.startswith("batch_") and len(arrays["checkpoint_steps"]) == 0:
         return ()  # the run diverged before its first checkpoint
-    if name in ("weight", "bias"):
-        return tuple(arrays.get(f"{name}_{i}") for i in range(len(config.hidden) + 1))
-    return tuple(arrays[f"{name}_{i}"] for i in range(len(config.hidden) * config.batch_norm))
+    hidden = len(config.hidden)
+    normed = hidden if config.batch_norm else 0
+    if name == "bias":
+        return (None,) * normed + tuple(arrays[f"bias_{i}"] for i in range(normed, hidden + 1))
+    return tuple(arrays[f"{name}_{i}"] for i in range(hidden + 1 if name == "weight" else normed))
 
 
-def _check_shapes(recording):
+def _check_consistent(recording):
     """Refuse a file whose arrays do not belong together."""
-    steps, checkpoints = len(recording.loss), len(recording.checkpoint_steps)
-    sizes = [
-        recording.dataset.num_features,
-        *recording.config.hidden,
-        recording.dataset.num_classes,
-    ]
-    _checks.array("loss", recording.loss, ndim=1)
-    if recording.batch_sizes.shape != (steps,):
-        raise ValueError(f"batch_sizes has shape {recording.batch_sizes.shape}, loss {recording.loss.shape}")
-    expected = {"weight": list(zip([checkpoints] * len(sizes), sizes, sizes[1:], strict=False))}
-    expected["bias"] = [(checkpoints, size) for size in sizes[1:]]
+    config, dataset, done = recording.config, recording.dataset, recording.checkpoint_steps
+    _check_run(dataset, config)
+    steps, checkpoints = len(recording.loss), len(done)
+    _check_stored("loss", recording.loss, (steps,), "f")
+    _check_stored("batch_sizes", recording.batch_sizes, (steps,), "i", minimum=2 if config.batch_norm else 1)
+    _check_stored("checkpoint_steps", done, (checkpoints,), "i", minimum=0)
+    if (np.diff(done) <= 0).any() or (done > steps).any():
+        raise ValueError(f"checkpoint_steps must rise to at most {steps}, got {done}")
+    sizes = [dataset.num_features, *config.hidden, dataset.num_classes]
+    shapes = {
+        "weight": [(checkpoints, inputs, outputs) for inputs, outputs in pairwise(sizes)],
+        "bias": [(checkpoints, outputs) for outputs in sizes[1:]],
+    }
     for name in _LAYER_ARRAYS:
         rows = steps if name.startswith("batch_") else checkpoints
-        shapes = expected.get(name, [(rows, size) for size in recording.config.hidden])
-        for array, shape in zip(getattr(recording, name), shapes, strict=False):
+        per_layer = shapes.get(name, [(rows, units) for units in config.hidden])
+        for array, shape in zip(getattr(recording, name), per_layer):
             if array is not None:
-                _checks.array(name, array, shape=shape)
-            elif name == "weight":
-                raise ValueError("a weight is missing")
+                _check_stored(name, array, shape, "f", minimum=0 if name.endswith("_var") else None)
+
+
+def _check_stored(name, array, shape, kind, minimum=None):
+    if array.shape != shape or array.dtype.kind != kind:
+        raise ValueError(f"{name} should have shape {shape}, has {array.shape} and dtype {array.dtype}")
+    if not np.isfinite(array).all() or (minimum is not None and (array < minimum).any()):
+        raise ValueError(f"{name} holds numbers that no training gives")

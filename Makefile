@@ -1,0 +1,70 @@
+# `make lab` and `make test` build .venv by themselves, and install again only when
+# pyproject.toml has changed.
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help lab test lint format browser clean FORCE
+
+# make lab PYTHON=/path/to/python   that Python for a new .venv (`make clean` removes an old one)
+# make test ARGS="-k momentum"      more arguments for pytest, or for JupyterLab
+PYTHON ?=
+ARGS ?=
+
+VENV := .venv/bin/python
+PYTHONS := $(if $(PYTHON),"$(PYTHON)",python3.14 python3.13 python3.12 python3.11 python3 python)
+
+help:  ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
+
+lab: .venv/lab  ## Open the first notebook in JupyterLab
+	$(VENV) -m jupyterlab --ServerApp.root_dir=. --LabApp.news_url=None \
+	  --LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate \
+	  $(ARGS) notebooks/00_start_here.ipynb
+
+test: lint  ## Lint, then run all tests and all notebooks
+	$(VENV) -m pytest $(ARGS)
+	$(VENV) -m pytest --nbval-lax --nbval-current-env --nbval-cell-timeout=300 notebooks
+
+browser: .venv/test  ## Run the browser tests alone (they need chromium)
+	$(VENV) -m pytest $(ARGS) tests/browser
+
+lint: .venv/test  ## Check style and format, notebooks included
+	$(VENV) -m ruff check
+	$(VENV) -m ruff format --check
+
+format: .venv/test  ## Repair what can be repaired of both
+	$(VENV) -m ruff check --fix-only
+	$(VENV) -m ruff format
+
+clean:  ## Remove .venv and what tools leave behind
+	rm -rf .venv build dist bn_teach.egg-info .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# A .venv that is missing, or whose Python has gone since, is built anew.
+BROKEN := $(shell $(VENV) -c 'import pip' 2>/dev/null || echo FORCE)
+
+.venv/lab: pyproject.toml $(VENV) $(BROKEN)
+	@echo "Installing what the notebooks need into .venv: a minute or two, once."
+	$(VENV) -m pip install --disable-pip-version-check --editable .
+	@touch $@
+
+.venv/test: pyproject.toml $(VENV) $(BROKEN)
+	@echo "Installing what the notebooks and tests need into .venv: a few minutes, once."
+	$(VENV) -m pip install --disable-pip-version-check --editable ".[test]"
+	@touch .venv/lab $@
+
+$(VENV): $(BROKEN)
+	@found=; for python in $(PYTHONS); do \
+	  "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || continue; \
+	  found="$$python"; \
+	  "$$python" -c 'import ensurepip, venv' 2>/dev/null || continue; \
+	  echo "Building .venv with $$("$$python" --version)"; \
+	  exec "$$python" -m venv --clear .venv; \
+	done; \
+	if [ -n "$$found" ]; then \
+	  echo "$$("$$found" --version) has no venv module; on Debian and Ubuntu it comes with:"; \
+	  "$$found" -c 'import sys; print("    sudo apt install python%d.%d-venv" % sys.version_info[:2])'; \
+	else \
+	  echo "bn_teach needs Python 3.11 or newer. None found; looked for:" $(PYTHONS); \
+	  echo "Install one (https://www.python.org/downloads), or name yours: make PYTHON=/path/to/python lab"; \
+	fi >&2; exit 1

@@ -1,0 +1,207 @@
+// Keeps the explorer around this widget usable with a keyboard and a screen reader. What it does for whom is told in
+// accessible.py. How: everything is derived from what the page shows, and nothing is written that is right already. One
+// observer watches boxes, controls and the figure's frame; the inside of a figure, which changes all the time, is not
+// watched. When a control changed it is looked at again, when anything else changed everything is.
+
+const BOX = ".widget-box, .widget-accordion, .jupyter-widget-Collapse, .jupyter-widget-Collapse-contents";
+const FRAME = ".js-plotly-plot, .plot-container, .svg-container";
+const CONTROL = ".widget-slider, .widget-play, .widget-toggle-buttons, .widget-radio, .widget-hprogress, .widget-text, " +
+  ".widget-dropdown, .widget-checkbox, .jupyter-widget-Collapse-header, .jupyter-widgets.widget-toggle-button";
+
+const OUTLINE = { childList: true, attributes: true, attributeFilter: ["class"] };
+const INSIDE = {
+  childList: true, subtree: true, characterData: true, attributes: true,
+  // noUiSlider and ipywidgets write these again whenever a value changes.
+  attributeFilter: ["class", "style", "title", "aria-valuetext", "contenteditable"],
+};
+
+let count = 0; // for ids
+
+function set(element, name, value) {
+  if (value === null || value === "") element.removeAttribute(name);
+  else if (element.getAttribute(name) !== String(value)) element.setAttribute(name, value);
+}
+
+// A widget without a tooltip says "null" when the mouse rests on its label.
+function dropNullTitles(element) {
+  if (element.matches("[title=null]")) element.removeAttribute("title");
+  for (const inner of element.querySelectorAll("[title=null]")) inner.removeAttribute("title");
+}
+
+function text(element) {
+  return element?.textContent.replaceAll("\u200b", "").trim() ?? "";
+}
+
+function nameOf(control) {
+  return text(control.querySelector(":scope > .widget-label"));
+}
+
+function slider(control) {
+  const name = nameOf(control);
+  const readout = control.querySelector(".widget-readout");
+  for (const handle of control.querySelectorAll(".noUi-handle")) {
+    set(handle, "aria-label", name);
+    set(handle, "aria-valuetext", text(readout));
+    const off = handle.closest("[disabled]") !== null;
+    set(handle, "aria-disabled", off ? "true" : null);
+  }
+  // A number typed into the readout of an IntSlider is taken. SelectionSlider offers to edit its readout too, and then
+  // ignores what was typed. (It is the one without the class that all other widgets have.)
+  if (!readout) return;
+  if (!control.classList.contains("jupyter-widgets")) set(readout, "contenteditable", "false");
+  const editable = readout.getAttribute("contenteditable") === "true";
+  set(readout, "role", editable ? "textbox" : null);
+  set(readout, "aria-label", editable && name ? `${name}, type a value` : null);
+}
+
+function play(control) {
+  for (const button of control.querySelectorAll("button")) {
+    const icon = button.querySelector("i")?.classList;
+    if (icon?.contains("fa-play")) set(button, "aria-label", "Play");
+    else if (icon?.contains("fa-pause")) set(button, "aria-label", "Pause");
+    else if (icon?.contains("fa-stop")) set(button, "aria-label", "Stop and rewind");
+    else if (icon?.contains("fa-retweet")) {
+      set(button, "aria-label", "Repeat");
+      set(button, "aria-pressed", button.classList.contains("mod-active"));
+    }
+    set(button, "title", button.getAttribute("aria-label"));
+  }
+}
+
+function progress(control) {
+  const track = control.querySelector(".progress");
+  const share = parseFloat(control.querySelector(".progress-bar")?.style.width);
+  if (!track) return;
+  set(track, "role", "progressbar");
+  set(track, "aria-label", nameOf(control) || "progress");
+  set(track, "aria-valuemin", 0);
+  set(track, "aria-valuemax", 100);
+  set(track, "aria-valuenow", Number.isFinite(share) ? Math.round(share) : null);
+}
+
+function group(control, role) {
+  set(control, "role", role);
+  set(control, "aria-label", nameOf(control));
+  for (const button of control.querySelectorAll("button")) set(button, "aria-pressed", button.classList.contains("mod-active"));
+}
+
+function accordion(header) {
+  const panel = header.parentElement;
+  const contents = panel.querySelector(":scope > .jupyter-widget-Collapse-contents");
+  set(header, "role", "button");
+  header.querySelectorAll("i").forEach((icon) => set(icon, "aria-hidden", "true")); // its letter is a part of the name else
+  set(header, "tabindex", 0);
+  set(header, "aria-expanded", panel.classList.contains("jupyter-widget-Collapse-open"));
+  if (contents) {
+    contents.id ||= `bn-teach-${++count}`;
+    set(header, "aria-controls", contents.id);
+  }
+}
+
+function plot(figure, label, status) {
+  // The figure's own buttons must stay reachable, so its first drawing is the picture and the others are hidden.
+  figure.querySelectorAll(".svg-container > .main-svg").forEach((drawing, layer) => {
+    if (layer > 0) return set(drawing, "aria-hidden", "true");
+    set(drawing, "role", "img");
+    set(drawing, "aria-label", label || "figure");
+    set(drawing, "aria-describedby", status?.id ?? null);
+  });
+}
+
+function render({ model, el }) {
+  let root = null;
+  let width = 0;
+  const watched = new WeakMap();
+
+  function watch(element, options) {
+    if (watched.get(element) === options) return;
+    watched.set(element, options);
+    observer.observe(element, options);
+  }
+
+  function repair(control) {
+    const kinds = control.classList;
+    if (kinds.contains("widget-slider")) slider(control);
+    else if (kinds.contains("widget-play")) play(control);
+    else if (kinds.contains("widget-hprogress")) progress(control);
+    else if (kinds.contains("widget-radio")) group(control, "radiogroup");
+    else if (kinds.contains("widget-toggle-buttons")) group(control, "group");
+    else if (kinds.contains("widget-toggle-button")) set(control, "aria-pressed", kinds.contains("mod-active"));
+    else if (kinds.contains("jupyter-widget-Collapse-header")) accordion(control);
+    dropNullTitles(control);
+  }
+
+  function update(records) {
+    const changed = new Set(records?.map(({ target }) => (target.closest ? target : target.parentElement)?.closest(CONTROL)));
+    if (changed.size === 0 || changed.has(null) || changed.has(undefined)) updateAll();
+    else changed.forEach(repair);
+    const status = root.querySelector(".bn-teach-status");
+    if (status) set(status, "aria-live", root.querySelector(".widget-play .fa-pause") ? "off" : "polite");
+    observer.takeRecords(); // what was changed here is no news
+  }
+
+  function updateAll() {
+    for (const box of [root, ...root.querySelectorAll(BOX)]) {
+      watch(box, OUTLINE);
+      for (const child of box.children) if (!child.matches(CONTROL)) watch(child, OUTLINE);
+    }
+    for (const frame of root.querySelectorAll(FRAME)) watch(frame, OUTLINE);
+    for (const control of root.querySelectorAll(CONTROL)) {
+      watch(control, INSIDE);
+      repair(control);
+    }
+    const status = root.querySelector(".bn-teach-status");
+    if (status) {
+      status.id ||= `bn-teach-${++count}`;
+      set(status, "role", "status");
+      set(status, "aria-atomic", "true");
+    }
+    dropNullTitles(root);
+    for (const figure of root.querySelectorAll(".js-plotly-plot")) plot(figure, model.get("plot_label"), status);
+    set(root, "role", model.get("label") ? "group" : null);
+    set(root, "aria-label", model.get("label"));
+  }
+
+  // A header that is a <div> is not pressed by Enter or Space unless someone does it.
+  function press(event) {
+    if ((event.key === "Enter" || event.key === " ") && event.target.matches(".jupyter-widget-Collapse-header")) {
+      event.preventDefault();
+      event.stopPropagation();
+      event.target.click();
+    }
+  }
+
+  // A figure hears of the window's size only, and must be told of the cell's.
+  const sizes = new ResizeObserver(() => {
+    if (root.clientWidth && root.clientWidth !== width) {
+      width = root.clientWidth;
+      window.dispatchEvent(new Event("resize"));
+    }
+  });
+  const observer = new MutationObserver(update);
+
+  // JupyterLab attaches this element after it was rendered; only then is the explorer around it.
+  let frame = 0;
+  function start() {
+    root = el.closest(".bn-teach");
+    if (!root) return void (frame = requestAnimationFrame(start));
+    root.addEventListener("keydown", press);
+    sizes.observe(root);
+    update();
+  }
+
+  el.classList.add("bn-teach-accessible");
+  const renamed = () => root && update();
+  const names = ["change:label", "change:plot_label"];
+  for (const name of names) model.on(name, renamed);
+  start();
+  return () => {
+    cancelAnimationFrame(frame);
+    sizes.disconnect();
+    observer.disconnect();
+    root?.removeEventListener("keydown", press);
+    for (const name of names) model.off(name, renamed);
+  };
+}
+
+export default { render };

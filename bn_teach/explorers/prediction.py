@@ -1,0 +1,116 @@
+"""Predict, then reveal: a learner commits an answer before the experiment shows its own."""
+
+import html
+
+import ipywidgets as widgets
+
+from bn_teach import _checks
+from bn_teach.explorers.accessible import Accessible
+from bn_teach.questions import QUESTIONS
+
+# Answers given since the kernel started, so that Run All again loses none: name to answer.
+_ANSWERS = {}
+
+
+class Prediction:
+    """Ask one question of `bn_teach.questions`, take an answer, then run the experiment and compare.
+
+    Run All goes through without an answer. An answer that was committed stays, also when the cell is
+    run again.
+
+    Parameters
+    ----------
+    name : str
+        A key of `bn_teach.questions.QUESTIONS`.
+
+    Attributes
+    ----------
+    answer : ipywidgets.Text or ipywidgets.RadioButtons
+        Where the learner answers.
+    commit : ipywidgets.Button
+        Takes the answer, once, and reveals.
+    result : str
+        What the reveal says; empty before.
+    view : ipywidgets.VBox
+        What is displayed.
+
+    Raises
+    ------
+    ValueError, TypeError
+        For an unknown name.
+
+    Examples
+    --------
+    >>> prediction = Prediction("training-loss")
+    >>> prediction.answer.value = "it gets worse"
+    >>> prediction.commit.click()
+    >>> "not one digit" in prediction.result
+    True
+    """
+
+    def __init__(self, name):
+        self.name = _checks.choice("name", name, tuple(QUESTIONS))
+        self.question = QUESTIONS[name]
+        prompt = html.escape(self.question.prompt, quote=False)
+        self.answer = self._answer_widget()
+        self.commit = widgets.Button(description="Commit and reveal")
+        self._result = widgets.HTML()
+        self._result.add_class("bn-teach-status")
+        self.view = widgets.VBox(
+            [
+                widgets.HTML(f"<p><strong>Predict.</strong> {prompt}</p>"),
+                widgets.HBox([self.answer, self.commit], layout=widgets.Layout(align_items="center")),
+                self._result,
+                Accessible(label="Prediction"),
+            ]
+        )
+        self.view.add_class("bn-teach")
+        self.commit.on_click(lambda _: self._reveal())
+        if name in _ANSWERS:
+            self.answer.value = _ANSWERS[name]
+            self._reveal()
+
+    @property
+    def result(self):
+        """What the reveal says, as plain text."""
+        return html.unescape(self._result.value)
+
+    def _repr_mimebundle_(self, **kwargs):
+        return self.view._repr_mimebundle_(**kwargs)
+
+    def _answer_widget(self):
+        style = {"description_width": "initial"}
+        if self.question.choices:
+            return widgets.RadioButtons(
+                options=self.question.choices,
+                value=None,
+                description="your answer",
+                style=style,
+                layout=widgets.Layout(width="max-content"),
+            )
+        return widgets.Text(
+            description=f"your answer ({self.question.unit})",
+            placeholder="a number",
+            style=style,
+            layout=widgets.Layout(width="330px"),
+        )
+
+    def _reveal(self):
+        try:
+            answer = self.question.read(self.answer.value)
+        except ValueError as error:
+            self._say(str(error))
+            return
+        self.answer.disabled = self.commit.disabled = True
+        self._say("Running the experiment ...")
+        try:
+            _, text = self.question.reveal(answer)
+        except Exception as error:
+            self._say(f"The experiment did not work here: {error} ({type(error).__name__})")
+            self.answer.disabled = self.commit.disabled = False
+            return
+        _ANSWERS[self.name] = self.answer.value
+        self._say(text)
+
+    def _say(self, text):
+        self._result.value = html.escape(text, quote=False)

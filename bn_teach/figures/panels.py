@@ -1,0 +1,109 @@
+"""What all figures share: colours, panels side by side, and how an explorer fills them."""
+
+import numpy as np
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+BATCH, RUNNING, EXACT, OWN = "#808080", "#0072B2", "#D55E00", "#009E73"
+# Text is readable on white and on dark grey; in JupyterLab the explorers' style sheet sharpens it.
+TEXT, GRID = "#767676", "rgba(128, 128, 128, 0.25)"
+HEIGHT = 330
+
+
+def figure_widget(figure):
+    """Make a figure live: what is put into it shows at once, and it is as wide as the cell it stands in.
+
+    Parameters
+    ----------
+    figure : plotly.graph_objects.Figure
+
+    Returns
+    -------
+    plotly.graph_objects.FigureWidget
+    """
+    live = go.FigureWidget(figure)
+    live._config = {**live._config, "responsive": True, "displaylogo": False}
+    return live
+
+
+def fill(figure, traces, ranges=None):
+    """Put new x and y into the traces of a figure, by key; what is equal already stays untouched.
+
+    Parameters
+    ----------
+    figure : plotly.graph_objects.Figure or FigureWidget
+    traces : dict of str to (x, y)
+    ranges : dict of str to list of float, optional
+        Layout axis to range.
+    """
+    for trace in figure.data:
+        x, y = traces[trace.meta]
+        if not np.array_equal(trace.x, x):
+            trace.x = x
+        if not np.array_equal(trace.y, y):
+            trace.y = y
+    for axis, limits in (ranges or {}).items():
+        if list(figure.layout[axis].range or ()) != list(limits):
+            figure.layout[axis].range = limits
+
+
+def dots(color):
+    """Style of single observations."""
+    return {"mode": "markers", "marker": {"color": color, "size": 4, "opacity": 0.5}}
+
+
+def line(color, dash="solid", width=2.5):
+    """Style of a line; the dash says the same as the colour."""
+    return {"mode": "lines", "line": {"color": color, "dash": dash, "width": width}}
+
+
+def steady_range(parts, floor=None):
+    """A range that shows nearly every value, not the rare outlier that would squeeze the rest."""
+    values = np.concatenate([np.asarray(part, dtype=np.float64) for part in parts])
+    steady = np.concatenate([np.asarray(part, dtype=np.float64) for part in parts[1:]])
+    low = min(np.quantile(values, 0.005), steady.min())
+    high = max(np.quantile(values, 0.995), steady.max())
+    margin = 0.05 * (high - low) or 1.0
+    return [float(low - margin if floor is None else floor), float(high + margin)]
+
+
+def panels(titles, lines, *, x_titles):
+    """Build a figure of panels side by side, with empty lines to be filled.
+
+    Parameters
+    ----------
+    titles, x_titles : sequence of str
+        One for each panel.
+    lines : dict of str to (panel, name, style)
+        Key of the trace (kept in its `meta`), panel from 1, name in the legend, keywords of
+        `plotly.graph_objects.Scatter`. Lines of the same name share one entry of the legend.
+
+    Returns
+    -------
+    plotly.graph_objects.Figure
+    """
+    figure = make_subplots(rows=1, cols=len(titles), subplot_titles=titles, horizontal_spacing=0.06)
+    in_legend = set()
+    for key, (panel, name, style) in lines.items():
+        hover = f"%{{x:.4g}}: %{{y:.4g}}<extra>{key}</extra>"
+        common = {"meta": key, "name": name, "legendgroup": name, "showlegend": name not in in_legend}
+        trace = go.Scatter({"x": np.empty(0), "y": np.empty(0), "hovertemplate": hover, **common, **style})
+        figure.add_trace(trace, row=1, col=panel)
+        in_legend.add(name)
+    axis = {"gridcolor": GRID, "zerolinecolor": GRID, "linecolor": GRID, "fixedrange": True}
+    for panel, title in enumerate(x_titles, start=1):
+        figure.update_xaxes(title_text=title, title_standoff=4, col=panel, **axis)
+    figure.update_yaxes(**axis)
+    figure.update_annotations(font={"size": 14, "color": TEXT})
+    figure.update_layout(
+        template="none",
+        autosize=True,
+        height=HEIGHT,
+        margin={"l": 45, "r": 20, "t": 30, "b": 75},
+        font={"size": 12, "color": TEXT},
+        paper_bgcolor="rgba(0, 0, 0, 0)",
+        plot_bgcolor="rgba(0, 0, 0, 0)",
+        legend={"orientation": "h", "x": 0.5, "xanchor": "center", "y": -0.2, "yanchor": "top"},
+        hoverlabel={"namelength": -1},
+    )
+    return figure

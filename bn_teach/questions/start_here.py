@@ -1,0 +1,62 @@
+"""The questions of notebook 00_start_here."""
+
+from bn_teach.data import load_digits
+from bn_teach.questions.question import Question
+from bn_teach.questions.runs import accuracy_at_end, run
+from bn_teach.theory import effective_batches, start_up_weight
+from bn_teach.training import TrainingConfig, live_losses
+
+
+def _cost_of(momentum, batch_size):
+    recording = run(batch_size)
+    exact = accuracy_at_end(recording, estimator="algorithm2")
+    under = accuracy_at_end(recording, momentum)
+    return {
+        "answer": 100 * (exact - under),
+        "exact": 100 * exact,
+        "under": 100 * under,
+        "batches": effective_batches(momentum),
+        "left": 100 * start_up_weight(momentum, recording.steps),
+        "steps": recording.steps,
+    }
+
+
+def _training_loss_after_sliding():
+    config = TrainingConfig(steps=200)
+    same = live_losses(load_digits(), config, momentum=0.9) == live_losses(load_digits(), config, momentum=0.999)
+    return {"answer": _SAME if same else _WORSE}
+
+
+_WORSE = "it gets worse"
+_SAME = "not one digit of it changes"
+
+QUESTIONS = {
+    "too-much-memory": Question(
+        "Batch size 16. You are about to slide momentum from 0.9 to 0.999. How many percentage points of "
+        "validation accuracy will that cost, averaged over the last 10 checkpoints?",
+        lambda: _cost_of(0.999, 16),
+        "Momentum 0.999 averages over about {batches:,.0f} mini-batches, and the run has only {steps}: "
+        "{left:.0f} % of the weight is still on the initial value, and much of the rest belongs to weights that "
+        "have moved on since. The network itself is no worse: with exact statistics the very same weights reach "
+        "{exact:.1f} %.",
+        unit="percentage points",
+    ),
+    "no-memory": Question(
+        "Batch size 4, momentum 0: inference uses the statistics of the latest mini-batch, four images, and of "
+        "nothing else. How many percentage points does that cost?",
+        lambda: _cost_of(0.0, 4),
+        "Four images are a noisy sample of the training set, so every checkpoint is judged through somebody "
+        "else's mean and variance. With exact statistics the same weights reach {exact:.1f} %, with the latest "
+        "mini-batch's {under:.1f} %.",
+        unit="percentage points",
+        close=3.0,
+    ),
+    "training-loss": Question(
+        "While you slide momentum from 0.9 to 0.999, what happens to the training loss of the network?",
+        _training_loss_after_sliding,
+        "Just now two networks were trained from the same start, one keeping its averages with momentum 0.9 and "
+        "one with 0.999. In training, batch norm normalises each mini-batch by its own statistics; the running "
+        "averages are written, and never read. That is why sliding momentum needs no new training.",
+        choices=(_WORSE, "it gets better", _SAME),
+    ),
+}

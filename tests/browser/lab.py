@@ -1,0 +1,499 @@
+"""A real JupyterLab, and a real browser that uses it as a person does.
+
+``LabServer`` runs JupyterLab on a copy of ``notebooks/``; ``Lab`` is one browser window on it, kept away from every
+other host; ``Notebook`` is one open notebook, with the verbs that tests need. The fixtures are in conftest.py.
+
+Playwright is imported by conftest.py alone, and only when a test asks for a browser.
+"""
+
+import contextlib
+import json
+import os
+import re
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+from urllib.parse import quote
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+# Any address but this machine's. (A pattern, not a function: Playwright would ask a function about every request.)
+FOREIGN = re.compile(r"^(https?|wss?)://(?!(127\.0\.0\.1|localhost|\[::1\])([:/]|$))")
+# Seconds. A machine with two busy cores is slow: these only bound how long a failure takes to show.
+START, OPEN, RUN, ACT = 120, 120, 180, 30
+
+
+def find_browser():
+    """The path of an installed Chromium or Chrome, or None."""
+    return next((path for name in BROWSERS if (path := shutil.which(name))), None)
+
+
+def write_notebook(path, *cells):
+    """Write a notebook of code cells, for a test that needs one of its own."""
+    path = Path(path)
+    notebook = {
+        "cells": [
+            {
+                "cell_type": "code",
+                "id": f"cell-{number}",
+                "metadata": {},
+                "execution_count": None,
+                "outputs": [],
+                "source": source,
+            }
+            for number, source in enumerate(cells)
+        ],
+        "metadata": {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}},
+        "nbformat": 4,
+        "nbformat_minor": 5,
+    }
+    path.write_text(json.dumps(notebook), encoding="utf-8")
+    return path
+
+
+class LabServer:
+    """JupyterLab in a process of its own, with folders of its own, on the Python that runs the tests.
+
+    Nothing of the user's is read or changed: the notebooks are a copy, and configuration, kernels, workspaces,
+    IPython's history and run-time files live below ``folder``.
+    """
+
+    def __init__(self, folder):
+        self.folder = Path(folder)
+        self.root = self.folder / "notebooks"
+        self.token = secrets.token_hex(16)
+        self.log_path = self.folder / "jupyterlab.log"
+        self._process = None
+
+    def start(self):
+        source = REPOSITORY / "notebooks"
+        if source.is_dir():
+            shutil.copytree(source, self.root, ignore=shutil.ignore_patterns(".ipynb_checkpoints", "__pycache__"))
+        else:
+            self.root.mkdir(parents=True)
+        # No dialog about news, and no look for updates, in the page or in the server.
+        config = self.folder / "config"
+        (config / "labconfig").mkdir(parents=True)
+        (config / "labconfig" / "page_config.json").write_text(
+            json.dumps({"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": True}})
+        )
+        # The kernel named python3 is this very Python, whatever kernels the machine has.
+        kernel = self.folder / "share" / "kernels" / "python3"
+        kernel.mkdir(parents=True)
+        argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+        (kernel / "kernel.json").write_text(
+            json.dumps({"argv": argv, "display_name": "Python 3", "language": "python"})
+        )
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        command = [
+            sys.executable,
+            "-m",
+            "jupyterlab",
+            "--no-browser",
+            "--ServerApp.ip=127.0.0.1",
+            f"--ServerApp.port={port}",
+            f"--ServerApp.root_dir={self.root}",
+            "--ServerApp.allow_root=True",
+            f"--IdentityProvider.token={self.token}",
+            "--LabApp.expose_app_in_browser=True",
+            "--LabApp.extension_manager=readonly",
+            "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+            "--LabApp.news_url=",
+        ]
+        environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "JUPYTER"))}
+        environment.update(
+            JUPYTER_CONFIG_DIR=str(config),
+            JUPYTER_DATA_DIR=str(self.folder / "data"),
+            JUPYTER_RUNTIME_DIR=str(self.folder / "runtime"),
+            JUPYTER_PATH=os.pathsep.join(filter(None, [str(self.folder / "share"), os.environ.get("JUPYTER_PATH")])),
+            JUPYTERLAB_SETTINGS_DIR=str(self.folder / "settings"),
+            JUPYTERLAB_WORKSPACES_DIR=str(self.folder / "workspaces"),
+            IPYTHONDIR=str(self.folder / "ipython"),
+            PYTHONPATH=os.pathsep.join(filter(None, [str(REPOSITORY), os.environ.get("PYTHONPATH")])),
+        )
+        with self.log_path.open("wb") as log:
+            self._process = subprocess.Popen(
+                command,
+                cwd=self.folder,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        self.url = self._wait_until_up(time.monotonic() + START)
+        return self
+
+    def _wait_until_up(self, deadline):
+        """The server's address, from the file it writes: it takes another port when the one asked for is gone."""
+        while time.monotonic() < deadline:
+            if self._process.poll() is not None:
+                raise RuntimeError(f"JupyterLab ended with code {self._process.returncode}:\n{self.log()}")
+            for path in (self.folder / "runtime").glob("jpserver-*.json"):
+                with contextlib.suppress(OSError, ValueError, urllib.error.URLError):
+                    url = json.loads(path.read_text())["url"].replace("localhost", "127.0.0.1")
+                    self._request(url + "api/status").close()
+                    return url
+            time.sleep(0.1)
+        self.stop()
+        raise RuntimeError(f"JupyterLab did not start in {START} s:\n{self.log()}")
+
+    def _request(self, url, method="GET"):
+        request = urllib.request.Request(url, method=method, headers={"Authorization": f"token {self.token}"})
+        return urllib.request.urlopen(request, timeout=10)
+
+    def log(self, last=4000):
+        """The end of what JupyterLab printed."""
+        return self.log_path.read_text(errors="replace")[-last:] if self.log_path.exists() else ""
+
+    def stop(self):
+        """Shut kernels and server down; after 20 s, end them."""
+        if self._process is None:
+            return
+        with contextlib.suppress(OSError, urllib.error.URLError, AttributeError):
+            self._request(self.url + "api/shutdown", "POST").close()
+        try:
+            self._process.wait(20)
+        except subprocess.TimeoutExpired:
+            if hasattr(os, "killpg"):
+                os.killpg(self._process.pid, signal.SIGKILL)
+            else:
+                self._process.kill()
+            self._process.wait()
+
+
+class Lab:
+    """One browser window: opens notebooks, and remembers what should never happen.
+
+    ``foreign`` lists every request and web socket to another host (each one aborted), ``console`` the console errors,
+    ``page_errors`` uncaught exceptions. ``check()`` fails when any of them is not empty; the fixture calls it.
+    """
+
+    # What JupyterLab itself writes to the console as an error, with no fault of ours. (pattern, why)
+    IGNORED = ()
+
+    def __init__(self, browser, server, *, width=1280, height=900):
+        self.server = server
+        shutil.rmtree(server.folder / "settings", ignore_errors=True)  # the theme that the window before left
+        self.foreign, self.console, self.page_errors = [], [], []
+        self.notebooks = []
+        self.context = browser.new_context(
+            viewport={"width": width, "height": height}, service_workers="block", reduced_motion="reduce"
+        )
+        self.context.set_default_timeout(ACT * 1000)
+        self.context.set_default_navigation_timeout(OPEN * 1000)
+        self.context.route(FOREIGN, self._abort)
+        self.context.route_web_socket(FOREIGN, self._close)
+        self.context.on("console", self._on_console)
+        self.context.on("weberror", lambda error: self.page_errors.append(str(error.error)))
+        self.page = self.context.new_page()
+
+    def _abort(self, route):
+        self.foreign.append(f"{route.request.method} {route.request.url}")
+        route.abort()
+
+    def _close(self, socket_route):
+        self.foreign.append(f"WebSocket {socket_route.url}")
+        socket_route.close()
+
+    def _on_console(self, message):
+        if message.type == "error":
+            text = f"{message.text}  [{message.location.get('url', '')}:{message.location.get('lineNumber', '')}]"
+            if not any(re.search(pattern, text) for pattern, _ in self.IGNORED):
+                self.console.append(text)
+
+    def open(self, name):
+        """Open a notebook below the server's root, as ``jupyter lab <name>`` does, and wait for its kernel."""
+        if self.notebooks:
+            self.notebooks[-1].shut_down()
+        workspace = f"test-{secrets.token_hex(4)}"
+        self.page.goto(f"{self.server.url}lab/workspaces/{workspace}/tree/{quote(name)}?token={self.server.token}")
+        notebook = Notebook(self, name)
+        notebook.wait_ready()
+        self.notebooks.append(notebook)
+        return notebook
+
+    def run(self, *cells):
+        """Write a notebook of these code cells, open it and run it."""
+        name = f"scratch-{secrets.token_hex(4)}.ipynb"
+        write_notebook(self.server.root / name, *cells)
+        notebook = self.open(name)
+        notebook.run_all()
+        assert notebook.errors() == [], notebook.errors()
+        return notebook
+
+    def check(self):
+        """Fail if anything happened that should never happen."""
+        wrong = {
+            "requests to another host": self.foreign,
+            "console errors": self.console,
+            "uncaught exceptions in the page": self.page_errors,
+        }
+        assert not any(wrong.values()), "\n".join(
+            f"{title}:\n  " + "\n  ".join(found) for title, found in wrong.items() if found
+        )
+
+    def close(self):
+        for notebook in self.notebooks:
+            with contextlib.suppress(Exception):  # the page may be gone after a failure
+                notebook.shut_down()
+        self.context.close()
+
+
+class Notebook:
+    """An open notebook. Controls are found by the label that a person reads beside them."""
+
+    def __init__(self, lab, name):
+        self.lab, self.page, self.name = lab, lab.page, name
+        self.explorer = self.page.locator(".bn-teach")
+
+    # -- JupyterLab, through window.jupyterapp ---------------------------------------------------------------
+
+    # JavaScript: the notebook's panel, or undefined while Lab is loading.
+    _PANEL = """
+        const panel = [...(window.jupyterapp?.shell?.widgets('main') ?? [])]
+            .find((widget) => widget.context?.path === name && widget.sessionContext);
+    """
+
+    def _in_panel(self, body):
+        return self.page.evaluate(f"async (name) => {{ {self._PANEL} {body} }}", self.name)
+
+    def _await_panel(self, condition, timeout, what):
+        """Wait until the JavaScript expression about ``panel`` is true."""
+        script = f"(name) => {{ {self._PANEL} return Boolean(panel && ({condition})); }}"
+        try:
+            self.page.wait_for_function(script, arg=self.name, timeout=timeout * 1000, polling=100)
+        except Exception as error:
+            if "Timeout" not in type(error).__name__:
+                raise
+            dialogs = self.page.locator(".jp-Dialog-content").all_inner_texts()
+            raise AssertionError(
+                f"{self.name}: not {what} after {timeout} s; "
+                f"kernel {self.kernel_status()!r}, dialogs {dialogs}, cells {self._cell_states()}, "
+                f"errors {self.errors()}\nJupyterLab says:\n{self.lab.server.log()}"
+            ) from None
+
+    def kernel_status(self):
+        """JupyterLab's word for it: 'idle', 'busy', 'starting', ..."""
+        return self._in_panel("return panel?.sessionContext.kernelDisplayStatus;")
+
+    def _cell_states(self):
+        return self._in_panel(
+            """return panel?.content.widgets.filter((cell) => cell.model.type === 'code')
+                .map((cell) => [cell.model.executionCount, cell.model.executionState]);"""
+        )
+
+    def wait_ready(self, timeout=OPEN):
+        """Wait until the notebook is shown and its kernel is there and idle."""
+        self._await_panel(
+            """panel.isVisible && panel.context.isReady && panel.sessionContext.isReady
+                && panel.sessionContext.session?.kernel?.status === 'idle'""",
+            timeout,
+            "open with an idle kernel",
+        )
+
+    def wait_idle(self, timeout=RUN):
+        """Wait until every code cell that has a source was executed and the kernel is idle.
+
+        A cell that stops at an error is the end too: see ``errors()``. Callbacks of widgets count as busy, threads of
+        the package's own do not: wait for what they show with ``wait_for``.
+        """
+        self._await_panel(
+            """panel.sessionContext.isReady && panel.sessionContext.session?.kernel?.status === 'idle' && (() => {
+                const cells = panel.content.widgets.filter(
+                    (cell) => cell.model.type === 'code' && cell.model.sharedModel.getSource().trim());
+                const failed = cells.some((cell) => cell.model.outputs.toJSON().some((o) => o.output_type === 'error'));
+                return cells.every((cell) => cell.model.executionState !== 'running'
+                    && (failed || cell.model.executionCount !== null));
+            })()""",
+            timeout,
+            "idle with every cell executed",
+        )
+
+    def _menu(self, menu, item):
+        self.page.get_by_role("menubar").get_by_role("menuitem", name=menu, exact=True).click()
+        self.page.locator(".lm-Menu-item").filter(has_text=item).first.click()
+        self.page.mouse.move(1, 1)  # away from what the menu covered, which would show its hover labels
+
+    def _clear(self):
+        """Forget earlier runs (Clear Outputs of All Cells), so that ``wait_idle`` cannot mistake one for this run."""
+        self._in_panel("await window.jupyterapp.commands.execute('notebook:clear-all-cell-outputs');")
+
+    def run_all(self, timeout=RUN):
+        """Run > Run All Cells, then wait until they ran."""
+        self._clear()
+        self._menu("Run", re.compile(r"^Run All Cells"))
+        self.wait_idle(timeout)
+
+    def restart_and_run_all(self, timeout=RUN):
+        """Kernel > Restart Kernel and Run All Cells..., confirmed, then wait until they ran in the new kernel."""
+        self.kernel("_before_restart = True")
+        self._clear()
+        self._menu("Kernel", re.compile(r"^Restart Kernel and Run All Cells"))
+        self.page.get_by_role("button", name="Confirm Kernel Restart").click()
+        self.wait_idle(timeout)
+        assert self.kernel("print('_before_restart' in globals())") == "False\n", "the kernel was not restarted"
+
+    def errors(self):
+        """The error outputs in the notebook, as 'Name: message'."""
+        return self._in_panel(
+            """return panel?.content.widgets.flatMap((cell) => cell.model.outputs?.toJSON() ?? [])
+                .filter((output) => output.output_type === 'error')
+                .map((output) => output.ename + ': ' + output.evalue);"""
+        )
+
+    def outputs(self):
+        """The text that code cells printed or displayed, one string a code cell."""
+        return self._in_panel(
+            """return panel.content.widgets.filter((cell) => cell.model.type === 'code').map((cell) =>
+                cell.model.outputs.toJSON().map((output) =>
+                    [output.text ?? output.data?.['text/plain'] ?? ''].flat().join('')).join(''));"""
+        )
+
+    def kernel(self, code, timeout=RUN):
+        """Run code in the notebook's kernel, outside of every cell, and return what it printed."""
+        self._in_panel(
+            f"""
+            const result = window.__bnTeach = {{ text: '', error: null, done: false }};
+            const future = panel.sessionContext.session.kernel.requestExecute(
+                {{ code: {json.dumps(code)}, store_history: false, stop_on_error: false }});
+            future.onIOPub = (message) => {{
+                const {{ header, content }} = message;
+                if (header.msg_type === 'stream') result.text += content.text;
+                if (header.msg_type === 'error') result.error = content.ename + ': ' + content.evalue;
+            }};
+            future.done.catch((error) => {{ result.error = String(error); }}).then(() => {{ result.done = true; }});
+            """
+        )
+        self.page.wait_for_function("() => window.__bnTeach.done", timeout=timeout * 1000, polling=20)
+        result = self.page.evaluate("() => window.__bnTeach")
+        assert not result["error"], f"in the kernel: {result['error']}\n{code}"
+        return result["text"]
+
+    def show(self, number=0):
+        """Scroll an explorer into view (JupyterLab draws what is off the screen only when it comes near)."""
+        self.explorer.nth(number).scroll_into_view_if_needed()
+        return self.explorer.nth(number)
+
+    def shut_down(self):
+        """Shut the kernel down, so that a busy one does not slow the next test."""
+        self.page.evaluate(
+            """async (name) => {
+                const panel = [...(window.jupyterapp?.shell?.widgets('main') ?? [])]
+                    .find((widget) => widget.context?.path === name && widget.sessionContext);
+                await Promise.race([panel?.sessionContext.shutdown(), new Promise((done) => setTimeout(done, 5000))]);
+            }""",
+            self.name,
+        )
+
+    # -- controls ----------------------------------------------------------------------------------------------
+
+    def slider_widget(self, label):
+        """The whole slider: label, handle and readout."""
+        text = self.page.locator(".widget-label").filter(has_text=re.compile(rf"^\s*{re.escape(label)}\s*$"))
+        return self.explorer.locator(".widget-slider").filter(has=text).first
+
+    def slider(self, label):
+        """The handle of the slider with this label."""
+        return self.slider_widget(label).locator(".noUi-handle").first
+
+    def readout(self, label):
+        """The value written beside the slider."""
+        return self.slider_widget(label).locator(".widget-readout").text_content().strip()
+
+    def spoken(self, label):
+        """The value that a screen reader says for a slider."""
+        return self.slider(label).get_attribute("aria-valuetext")
+
+    def press(self, label, *keys):
+        """Press keys ("ArrowRight", "Home", ...) on a slider; return its readout."""
+        handle = self.slider(label)
+        for key in keys:
+            handle.press(key)
+        return self.readout(label)
+
+    def drag(self, label, fraction):
+        """Drag a slider with the mouse to a fraction (0 to 1) of its track; return its readout."""
+        handle, track = self.slider(label), self.slider_widget(label).locator(".noUi-base").first
+        handle.scroll_into_view_if_needed()
+        start, box = handle.bounding_box(), track.bounding_box()
+        y = start["y"] + start["height"] / 2
+        self.page.mouse.move(start["x"] + start["width"] / 2, y)
+        self.page.mouse.down()
+        self.page.mouse.move(box["x"] + fraction * box["width"], y, steps=8)
+        self.page.mouse.up()
+        return self.readout(label)
+
+    def control(self, name):
+        """Any other control (drop-down, checkbox, number, button) by the name that a screen reader says."""
+        labelled = self.explorer.get_by_label(name, exact=True)
+        return labelled.or_(self.explorer.get_by_role("button", name=name, exact=True)).first
+
+    # -- what the page shows -----------------------------------------------------------------------------------
+
+    def status(self, number=0):
+        """The sentence below the picture."""
+        # Not inner_text: that is empty for what is scrolled off the screen, which JupyterLab does not draw.
+        return self.explorer.nth(number).locator(".bn-teach-status").text_content().strip()
+
+    def traces(self, number=0):
+        """The traces of a plot as the browser has them: a list of dicts with name, type, mode, visible, x, y."""
+        return self.page.evaluate(
+            """(number) => {
+                const plot = document.querySelectorAll('.js-plotly-plot')[number];
+                if (!plot?.data) return [];
+                const list = (values) => values === undefined || values === null ? [] : Array.from(values);
+                return plot.data.map((trace, i) => ({
+                    name: trace.name ?? null, meta: trace.meta ?? null,
+                    type: trace.type ?? 'scatter', mode: trace.mode ?? null,
+                    visible: trace.visible ?? true, xaxis: trace.xaxis ?? 'x', yaxis: trace.yaxis ?? 'y',
+                    x: list(trace.x), y: list(trace.y),
+                }));
+            }""",
+            number,
+        )
+
+    def trace(self, name, number=0):
+        """The trace with this name."""
+        found = [trace for trace in self.traces(number) if trace["name"] == name]
+        assert len(found) == 1, f"{len(found)} traces named {name!r} among {[t['name'] for t in self.traces(number)]}"
+        return found[0]
+
+    def wait_for(self, predicate, timeout=ACT, what=""):
+        """Call ``predicate`` until it gives something true, and return that; the page goes on meanwhile."""
+        deadline = time.monotonic() + timeout
+        while True:
+            value = predicate()
+            if value:
+                return value
+            assert time.monotonic() < deadline, f"not true within {timeout} s: {what or predicate}; last {value!r}"
+            self.page.wait_for_timeout(30)
+
+    def theme(self, dark):
+        """Switch JupyterLab to its dark or its light theme, and wait until it is on."""
+        theme = "JupyterLab Dark" if dark else "JupyterLab Light"
+        self.page.evaluate("(theme) => window.jupyterapp.commands.execute('apputils:change-theme', { theme })", theme)
+        self.page.wait_for_function(
+            """(theme) => document.body.dataset.jpThemeName === theme
+                && getComputedStyle(document.body).getPropertyValue('--jp-layout-color1') !== ''
+                && !document.querySelector('#jupyterlab-splash')""",
+            arg=theme,
+        )
+
+    def screenshot(self, path, whole_explorer=None):
+        """Save what the window shows as PNG, or one explorer when its number is given."""
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        if whole_explorer is None:
+            self.page.screenshot(path=path)
+        else:
+            self.explorer.nth(whole_explorer).screenshot(path=path)
+        return Path(path)

@@ -1,0 +1,311 @@
+"""Explorers without a browser: a control is set, and the picture is compared with one drawn from the state."""
+
+import threading
+
+import numpy as np
+import pytest
+
+from bn_teach.data import Dataset, load_digits
+from bn_teach.explorers import MomentumExplorer
+from bn_teach.explorers.background import LatestJob
+from bn_teach.explorers.momentum import BATCH_SIZES, MOMENTA, PRESETS
+from bn_teach.figures import momentum_figure
+from bn_teach.replay import ESTIMATORS, replay
+from bn_teach.training import TrainingConfig, train
+
+CONFIG = TrainingConfig(steps=120, hidden=(20, 12))
+
+
+@pytest.fixture
+def explorer():
+    made = MomentumExplorer(config=CONFIG)
+    made.wait()
+    yield made
+    made.view.close()
+
+
+def drawn_from(state, config=CONFIG):
+    """The picture of a state, without an explorer."""
+    chosen = {"batch_size": state.batch_size, "learning_rate": state.learning_rate, "seed": state.seed}
+    recording = train(load_digits(), TrainingConfig(**{**config.__dict__, **chosen}))
+    return momentum_figure(
+        replay(recording, state.momentum, estimator=state.estimator, unbiased=state.unbiased),
+        replay(recording, estimator="algorithm2"),
+        replay(recording, estimator="batch"),
+        layer=state.layer,
+        unit=state.unit,
+        step=state.step,
+    )
+
+
+def assert_same_picture(figure, expected):
+    assert len(figure.data) == len(expected.data)
+    for shown, wanted in zip(figure.data, expected.data):
+        assert shown.meta == wanted.meta
+        assert np.array_equal(shown.x, wanted.x), shown.meta
+        assert np.array_equal(shown.y, wanted.y), shown.meta
+    for axis in ("xaxis", "xaxis2", "xaxis3", "yaxis", "yaxis2", "yaxis3"):
+        assert figure.layout[axis].range == expected.layout[axis].range
+
+
+def extremes(control):
+    """The minimum, the middle and the maximum of a control."""
+    if hasattr(control, "options"):
+        values = [option[1] if isinstance(option, tuple) else option for option in control.options]
+        return {values[0], values[len(values) // 2], values[-1]}
+    if isinstance(control.value, bool):
+        return {False, True}
+    return {control.min, (control.min + control.max) // 2, control.max}
+
+
+def test_shows_a_trained_network_after_waiting(explorer):
+    assert_same_picture(explorer.figure, drawn_from(explorer.state))
+    assert explorer.status.startswith("After 120 steps")
+
+
+def test_has_the_controls_of_the_design(explorer):
+    names = "momentum batch_size step play layer unit estimator unbiased learning_rate seed pytorch_momentum preset"
+    assert sorted(explorer.controls) == sorted(names.split())
+    assert tuple(value for _, value in explorer.controls["momentum"].options) == MOMENTA
+    assert tuple(value for _, value in explorer.controls["batch_size"].options) == BATCH_SIZES
+
+
+@pytest.mark.parametrize(
+    "name", ["momentum", "batch_size", "step", "play", "layer", "unit", "estimator", "unbiased", "learning_rate"]
+)
+def test_every_control_at_its_minimum_middle_and_maximum(explorer, name):
+    for value in sorted(extremes(explorer.controls[name]), key=str):
+        explorer.controls[name].value = value
+        explorer.wait()
+        assert_same_picture(explorer.figure, drawn_from(explorer.state))
+
+
+def test_seed_trains_another_run(explorer):
+    explorer.controls["seed"].value = 3
+    explorer.wait()
+    assert_same_picture(explorer.figure, drawn_from(explorer.state))
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS)
+def test_sentence_quotes_the_accuracies_of_the_picture(explorer, estimator):
+    explorer.controls["estimator"].value = estimator
+    lines = {trace.meta: trace for trace in explorer.figure.data}
+    now = lines["accuracy under running statistics"].y[-1]
+    exact = lines["accuracy under exact statistics"].y[-1]
+    assert f"validation accuracy {100 * now:.1f} %" in explorer.status
+    assert f"{100 * exact:.1f} % under the exact ones" in explorer.status
+
+
+def test_sentence_says_how_far_off_the_estimate_is(explorer):
+    explorer.controls["momentum"].value = 0.99
+    chosen = replay(train(load_digits(), CONFIG), 0.99)
+    exact = replay(chosen.recording, estimator="algorithm2")
+    ratio = chosen.var[0][-1, 7] / exact.var[0][-1, 7]
+    assert f"variance {ratio:.2f} times" in explorer.status
+    assert "30 % of the weight is still on the initial value" in explorer.status  # 0.99^120 = 0.299
+
+
+def test_momentum_never_trains_again(explorer, monkeypatch):
+    monkeypatch.setattr("bn_teach.explorers.momentum.train", lambda *_, **__: pytest.fail("trained again"))
+    for momentum in MOMENTA:
+        explorer.controls["momentum"].value = momentum
+        explorer.wait()
+        assert explorer.state.momentum == momentum
+        assert "did not work" not in explorer.status
+
+
+def test_a_batch_size_seen_before_is_remembered(explorer, monkeypatch):
+    explorer.controls["batch_size"].value = 32
+    explorer.wait()
+    monkeypatch.setattr("bn_teach.explorers.momentum.train", lambda *_, **__: pytest.fail("trained again"))
+    explorer.controls["batch_size"].value = 16
+    explorer.wait()
+    assert_same_picture(explorer.figure, drawn_from(explorer.state))
+
+
+def test_only_the_last_sixteen_recordings_are_kept():
+    explorer = MomentumExplorer(config=TrainingConfig(steps=2, hidden=(3,)))
+    for seed in range(20):
+        explorer.controls["seed"].value = seed
+        explorer.wait()
+    assert len(explorer._recordings) == 16
+
+
+def test_quick_moves_end_in_the_picture_of_the_last(explorer):
+    for batch_size in BATCH_SIZES * 3:
+        explorer.controls["batch_size"].value = batch_size
+    explorer.wait()
+    assert_same_picture(explorer.figure, drawn_from(explorer.state))
+
+
+def test_while_training_the_sentence_says_so_and_the_picture_stays(explorer, monkeypatch):
+    before = [np.copy(trace.y) for trace in explorer.figure.data]
+    may_go_on = threading.Event()
+
+    def slow_train(*args, **kwargs):
+        may_go_on.wait(30)
+        return train(*args, **kwargs)
+
+    monkeypatch.setattr("bn_teach.explorers.momentum.train", slow_train)
+    explorer.controls["batch_size"].value = 8
+    assert "Training with batch size 8" in explorer.status
+    assert "still shows the run before" in explorer.status
+    assert all(np.array_equal(trace.y, y) for trace, y in zip(explorer.figure.data, before))
+    with pytest.raises(TimeoutError, match="still under way"):
+        explorer.wait(timeout=0.01)
+    may_go_on.set()
+    explorer.wait()
+    assert_same_picture(explorer.figure, drawn_from(explorer.state))
+
+
+def test_moving_back_while_training_shows_the_old_run_at_once(explorer, monkeypatch):
+    asked = []
+
+    def endless_train(dataset, config, *, on_step, should_stop):
+        while not should_stop():
+            asked.append(1)
+        return train(dataset, config, should_stop=lambda: True)
+
+    monkeypatch.setattr("bn_teach.explorers.momentum.train", endless_train)
+    explorer.controls["batch_size"].value = 8
+    explorer.controls["batch_size"].value = 16
+    explorer.wait(10)
+    assert_same_picture(explorer.figure, drawn_from(explorer.state))
+    assert explorer.status.startswith("After 120 steps")
+
+
+def test_pytorch_momentum_changes_the_labels_and_nothing_else(explorer):
+    before = explorer.state, [np.copy(trace.y) for trace in explorer.figure.data]
+    explorer.controls["pytorch_momentum"].value = True
+    assert explorer.controls["momentum"].label == "0.1 (kept: 0.9)"
+    assert explorer.state.momentum == before[0].momentum
+    assert all(np.array_equal(trace.y, y) for trace, y in zip(explorer.figure.data, before[1]))
+    explorer.controls["pytorch_momentum"].value = False
+    assert explorer.controls["momentum"].label == "0.9 (PyTorch: 0.1)"
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_presets_set_what_they_say_and_never_eps(explorer, preset):
+    explorer.controls["estimator"].value = "batch"
+    explorer.controls["preset"].value = preset
+    explorer.wait()
+    for name, value in PRESETS[preset].items():
+        assert explorer.controls[name].value == value
+    assert explorer.state.estimator == "ema"
+    assert {config.eps for config in explorer._recordings} == {CONFIG.eps}
+    assert_same_picture(explorer.figure, drawn_from(explorer.state))
+
+
+def test_unit_is_held_within_a_narrower_layer(explorer):
+    explorer.controls["unit"].value = 19
+    explorer.controls["layer"].value = 1
+    assert explorer.state.unit == 11
+    assert_same_picture(explorer.figure, drawn_from(explorer.state))
+
+
+def test_play_and_step_move_together(explorer):
+    explorer.controls["play"].value = 50
+    assert explorer.state.step == 50
+    explorer.controls["step"].value = 70
+    assert explorer.controls["play"].value == 70
+
+
+def test_an_error_in_a_callback_is_shown_and_the_last_good_picture_stays(explorer, monkeypatch):
+    before = [np.copy(trace.y) for trace in explorer.figure.data]
+    monkeypatch.setattr("bn_teach.explorers.momentum.replay", lambda *_, **__: 1 / 0)
+    explorer.controls["momentum"].value = 0.5
+    assert "division by zero" in explorer.status
+    assert "last good one" in explorer.status
+    assert all(np.array_equal(trace.y, y) for trace, y in zip(explorer.figure.data, before))
+
+
+def test_an_error_on_the_training_thread_is_shown(explorer, monkeypatch):
+    monkeypatch.setattr("bn_teach.explorers.momentum.train", lambda *_, **__: 1 / 0)
+    explorer.controls["batch_size"].value = 64
+    explorer.wait()
+    assert "division by zero" in explorer.status
+
+
+def test_divergence_is_told_and_the_next_choice_works():
+    explorer = MomentumExplorer(config=TrainingConfig(steps=20, hidden=(8,), weight_scale=1e30))
+    explorer.wait()
+    assert "diverged at step 1" in explorer.status
+    healthy = MomentumExplorer(config=TrainingConfig(steps=20, hidden=(8,), dtype="float64"))
+    healthy.wait()
+    assert "After 20 steps" in healthy.status
+
+
+def test_status_escapes_what_it_shows(explorer, monkeypatch):
+    def fail(*_, **__):
+        raise RuntimeError("<b>bold</b>")
+
+    monkeypatch.setattr("bn_teach.explorers.momentum.replay", fail)
+    explorer.controls["momentum"].value = 0.5
+    assert "<b>" in explorer.status
+    assert "<b>" not in explorer._status.value
+
+
+def test_shows_itself_as_the_last_line_of_a_cell(explorer):
+    assert "application/vnd.jupyter.widget-view+json" in explorer._repr_mimebundle_()
+
+
+def test_works_on_other_data_with_fewer_examples_than_the_largest_batch():
+    rng = np.random.default_rng(0)
+    dataset = Dataset.from_arrays(rng.normal(size=(60, 3)), rng.integers(0, 2, 60))
+    explorer = MomentumExplorer(dataset, TrainingConfig(batch_size=5, steps=30, hidden=(4,)))
+    explorer.wait()
+    assert [value for _, value in explorer.controls["batch_size"].options] == [2, 4, 5, 8, 16, 32]
+    assert explorer.state.unit == 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        ({"dataset": "digits"}, "dataset must be a Dataset or None, got 'digits'"),
+        ({"config": {"batch_size": 4}}, "config must be a TrainingConfig, got"),
+        ({"config": TrainingConfig(batch_norm=False)}, "batch_norm=False"),
+        ({"config": TrainingConfig(steps=0)}, "at least one step"),
+        ({"config": TrainingConfig(hidden=())}, "a hidden layer"),
+        ({"config": TrainingConfig(batch_size=2000)}, "1348 training examples, got 2000"),
+    ],
+)
+def test_refuses_bad_arguments_by_name(arguments, named):
+    with pytest.raises((TypeError, ValueError), match=named.replace("(", r"\(")):
+        MomentumExplorer(**arguments)
+
+
+def test_controls_keep_the_behaviour_of_ipywidgets(explorer):
+    import traitlets
+
+    with pytest.raises(traitlets.TraitError):
+        explorer.controls["momentum"].value = 0.42
+    explorer.controls["step"].value = 10_000
+    assert explorer.state.step == CONFIG.steps
+
+
+def test_a_momentum_move_sends_only_what_changed(explorer, monkeypatch):
+    sent = []
+    monkeypatch.setattr(explorer.figure, "_send_restyle_msg", lambda *a, **k: sent.append(("restyle", a)))
+    monkeypatch.setattr(explorer.figure, "_send_update_msg", lambda *a, **k: sent.append(("update", a, k)))
+    monkeypatch.setattr(explorer.figure, "_send_relayout_msg", lambda *a, **k: sent.append(("relayout", a)))
+    explorer.controls["momentum"].value = 0.99
+    assert len(sent) == 1
+    text = repr(sent[0])
+    assert "'y'" in text
+    assert "'x'" not in text
+
+
+def test_latest_job_cancels_the_one_before():
+    job, ended = LatestJob(), []
+
+    def endless(cancelled):
+        while not cancelled():
+            pass
+        ended.append("first")
+
+    job.start(endless)
+    job.start(lambda cancelled: ended.append("second"))
+    job.wait(10)
+    deadline = threading.Event()
+    deadline.wait(0.1)
+    assert sorted(ended) == ["first", "second"]
