@@ -68,11 +68,11 @@ class Explorer:
             control.observe(self._on_change, names="value")
 
     def _on_change(self, change):
-        if self._quiet:
-            return
-        with self._shown_errors():
-            self._react(change["owner"])
-            self._update()
+        # JupyterLab may deliver changes on several threads; those that we make ourselves come on this one.
+        with self._lock, self._shown_errors():
+            if not self._quiet:
+                self._react(change["owner"])
+                self._update()
 
     def _react(self, control):
         """Bring other controls in line with the one that changed; for subclasses."""
@@ -106,6 +106,15 @@ class Explorer:
             yield
         finally:
             self._quiet = before
+
+    def _relabel(self, slider, labels):
+        """Write the options of a slider another way, and keep the value it has."""
+        values = [value for _, value in slider.options]
+        # New options put a slider back to its first one; the page is only told the final state.
+        with self._quietly(), slider.hold_sync():
+            kept = slider.value
+            slider.options = list(zip(labels, values, strict=True))
+            slider.value = kept
 
 
 def row(*children):

@@ -1,5 +1,7 @@
 """What all figures share: colours, panels side by side, and how an explorer fills them."""
 
+import math
+
 import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
@@ -22,7 +24,8 @@ def figure_widget(figure):
     plotly.graph_objects.FigureWidget
     """
     live = go.FigureWidget(figure)
-    live._config = {**live._config, "responsive": True, "displaylogo": False}
+    # No buttons: zooming is off, and one of them would send the picture to another host.
+    live._config = {**live._config, "responsive": True, "displayModeBar": False, "showSendToCloud": False}
     return live
 
 
@@ -32,29 +35,43 @@ def fill(figure, traces, ranges=None):
     Parameters
     ----------
     figure : plotly.graph_objects.Figure or FigureWidget
-    traces : dict of str to (x, y)
+    traces : dict of str to (x, y) or, for a heat map, (x, y, z)
     ranges : dict of str to list of float, optional
-        Layout axis to range.
+        Layout axis to range; or any part of the layout to a dict of what changes in it.
     """
     for trace in figure.data:
-        x, y = traces[trace.meta]
-        if not np.array_equal(trace.x, x):
-            trace.x = x
-        if not np.array_equal(trace.y, y):
-            trace.y = y
-    for axis, limits in (ranges or {}).items():
-        if list(figure.layout[axis].range or ()) != list(limits):
-            figure.layout[axis].range = limits
+        for name, values in zip("xyz", traces[trace.meta], strict=False):
+            if not np.array_equal(trace[name], values, equal_nan=True):
+                trace[name] = values
+    for part, wanted in (ranges or {}).items():
+        for name, value in (wanted if isinstance(wanted, dict) else {"range": wanted}).items():
+            held = figure.layout[part][name]
+            if held is None or list(held) != list(value):  # a range, a list of words or one word: all are sequences
+                figure.layout[part][name] = value
 
 
-def dots(color):
+def dots(color, size=4, opacity=0.5):
     """Style of single observations."""
-    return {"mode": "markers", "marker": {"color": color, "size": 4, "opacity": 0.5}}
+    return {"mode": "markers", "marker": {"color": color, "size": size, "opacity": opacity}}
 
 
 def line(color, dash="solid", width=2.5):
     """Style of a line; the dash says the same as the colour."""
     return {"mode": "lines", "line": {"color": color, "dash": dash, "width": width}}
+
+
+def bars(color):
+    """Style of a histogram: x are the centres of its bars."""
+    red, green, blue = (int(color[i : i + 2], 16) for i in (1, 3, 5))
+    light = f"rgba({red}, {green}, {blue}, 0.3)"
+    outline = {"color": light, "width": 1, "shape": "hvh"}
+    return {"mode": "lines", "line": outline, "fill": "tozeroy", "fillcolor": light}
+
+
+def round_up(value):
+    """Round a positive number up to the next one of few, so that small changes leave an axis alone."""
+    power = 10.0 ** math.floor(math.log10(value))
+    return next(step * power for step in (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10) if step * power >= value)
 
 
 def steady_range(parts, floor=None):
@@ -67,7 +84,7 @@ def steady_range(parts, floor=None):
     return [float(low - margin if floor is None else floor), float(high + margin)]
 
 
-def panels(titles, lines, *, x_titles):
+def panels(titles, lines, *, x_titles, widths=None):
     """Build a figure of panels side by side, with empty lines to be filled.
 
     Parameters
@@ -77,12 +94,16 @@ def panels(titles, lines, *, x_titles):
     lines : dict of str to (panel, name, style)
         Key of the trace (kept in its `meta`), panel from 1, name in the legend, keywords of
         `plotly.graph_objects.Scatter`. Lines of the same name share one entry of the legend.
+    widths : sequence of float, optional
+        Of the panels, relative to each other. Default: all alike.
 
     Returns
     -------
     plotly.graph_objects.Figure
     """
-    figure = make_subplots(rows=1, cols=len(titles), subplot_titles=titles, horizontal_spacing=0.06)
+    figure = make_subplots(
+        rows=1, cols=len(titles), subplot_titles=titles, horizontal_spacing=0.06, column_widths=widths
+    )
     in_legend = set()
     for key, (panel, name, style) in lines.items():
         hover = f"%{{x:.4g}}: %{{y:.4g}}<extra>{key}</extra>"

@@ -381,8 +381,17 @@ class Notebook:
 
     def show(self, number=0):
         """Scroll an explorer into view (JupyterLab draws what is off the screen only when it comes near)."""
-        self.explorer.nth(number).scroll_into_view_if_needed()
-        return self.explorer.nth(number)
+        explorer = self.explorer.nth(number)
+        explorer.wait_for(state="attached")
+        # By JupyterLab first: in its older "full" windowing mode, a cell off the screen is not displayed at all.
+        self._in_panel(
+            f"""
+            const explorer = document.querySelectorAll('.bn-teach')[{number}];
+            await panel.content.scrollToItem(panel.content.widgets.findIndex((cell) => cell.node.contains(explorer)));
+            """
+        )
+        explorer.scroll_into_view_if_needed()
+        return explorer
 
     def shut_down(self):
         """Shut the kernel down, so that a busy one does not slow the next test."""

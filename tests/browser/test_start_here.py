@@ -33,6 +33,7 @@ def test_both_sliders_move_the_picture_and_the_sentence(lab):
 def test_a_prediction_is_answered_by_keyboard(lab):
     notebook = lab.open("00_start_here.ipynb")
     notebook.run_all()
+    notebook.show(1)
     answer = lab.page.get_by_label("your answer (percentage points)").first
     answer.fill("5")
     answer.press("Tab")
