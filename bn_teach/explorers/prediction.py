@@ -44,7 +44,7 @@ class Prediction:
     >>> prediction = Prediction("training-loss")
     >>> prediction.answer.value = "it gets worse"
     >>> prediction.commit.click()
-    >>> "not one digit" in prediction.result
+    >>> "it stays exactly the same" in prediction.result
     True
     """
 

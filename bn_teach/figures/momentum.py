@@ -4,6 +4,7 @@ import numpy as np
 
 from bn_teach.figures.panels import BATCH, EXACT, OWN, RUNNING, dots, fill, line, panels, steady_range
 from bn_teach.running import unbiased_variance
+from bn_teach.sentences import LAST
 
 _MINI_BATCHES = "mini-batches"
 _RUNNING = "running statistics"
@@ -79,7 +80,11 @@ def momentum_ranges(exact, *, layer, unit):
     """
     recording = exact.recording
     means = [recording.batch_mean[layer][:, unit], exact.mean[layer][:, unit], [0.0]]
-    variances = [recording.batch_var[layer][:, unit], exact.var[layer][:, unit], [0.0, 1.0]]
+    # As tall as the dots can get, so that the m/(m-1) switch moves them and not the axis.
+    tallest = unbiased_variance(recording.batch_var[layer][:, unit], recording.batch_sizes)
+    variances = [tallest, exact.var[layer][:, unit], [0.0, 1.0]]
+    # Small differences matter near the top; a poor network (batch size 2) needs the whole height.
+    lowest = max(0.0, round(float(exact.validation_accuracy[-LAST:].mean()) - 0.4, 1))
     steps = [0.0, float(max(recording.steps, 1))]
     return {
         "xaxis": steps,
@@ -87,7 +92,7 @@ def momentum_ranges(exact, *, layer, unit):
         "xaxis3": steps,
         "yaxis": steady_range(means),
         "yaxis2": steady_range(variances, floor=0.0),
-        "yaxis3": [0.0, 1.0],
+        "yaxis3": [lowest, 1.0],
     }
 
 

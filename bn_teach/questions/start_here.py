@@ -3,7 +3,7 @@
 from bn_teach.data import load_digits
 from bn_teach.questions.question import Question
 from bn_teach.questions.runs import accuracy_at_end, run
-from bn_teach.theory import effective_batches, start_up_weight
+from bn_teach.theory import start_up_weight
 from bn_teach.training import TrainingConfig, live_losses
 
 
@@ -15,7 +15,7 @@ def _cost_of(momentum, batch_size):
         "answer": 100 * (exact - under),
         "exact": 100 * exact,
         "under": 100 * under,
-        "batches": effective_batches(momentum),
+        "memory": 1 / (1 - momentum),
         "left": 100 * start_up_weight(momentum, recording.steps),
         "steps": recording.steps,
     }
@@ -28,35 +28,35 @@ def _training_loss_after_sliding():
 
 
 _WORSE = "it gets worse"
-_SAME = "not one digit of it changes"
+_SAME = "it stays exactly the same"
 
 QUESTIONS = {
+    "training-loss": Question(
+        "Two networks are trained from the same start on the same mini-batches, one keeping its running averages with "
+        "momentum 0.9, the other with 0.999. What happens to the training loss of the second one?",
+        _training_loss_after_sliding,
+        "Just now both were trained for 200 steps, and every loss agrees to the last digit. In training, batch norm "
+        "normalises each mini-batch by its own statistics; the running averages are written, and never read.",
+        choices=(_WORSE, "it gets better", _SAME),
+    ),
     "too-much-memory": Question(
-        "Batch size 16. You are about to slide momentum from 0.9 to 0.999. How many percentage points of "
-        "validation accuracy will that cost, averaged over the last 10 checkpoints?",
+        "Batch size 16, momentum 0.999, 800 steps. How many percentage points of validation accuracy will these "
+        "running statistics lose against the exact ones, averaged over the last 10 checkpoints?",
         lambda: _cost_of(0.999, 16),
-        "Momentum 0.999 averages over about {batches:,.0f} mini-batches, and the run has only {steps}: "
-        "{left:.0f} % of the weight is still on the initial value, and much of the rest belongs to weights that "
-        "have moved on since. The network itself is no worse: with exact statistics the very same weights reach "
+        "Momentum 0.999 looks back over roughly the last {memory:,.0f} mini-batches, and the run has only {steps}: "
+        "{left:.0f} % of the weight is still on the initial value, and much of the rest belongs to weights that have "
+        "moved on since. The network itself is no worse: with exact statistics the very same weights reach "
         "{exact:.1f} %.",
         unit="percentage points",
     ),
     "no-memory": Question(
-        "Batch size 4, momentum 0: inference uses the statistics of the latest mini-batch, four images, and of "
-        "nothing else. How many percentage points does that cost?",
+        "Batch size 4, momentum 0: inference uses the statistics of the latest mini-batch, four images, and of nothing "
+        "else. How many percentage points will that lose against exact statistics?",
         lambda: _cost_of(0.0, 4),
-        "Four images are a noisy sample of the training set, so every checkpoint is judged through somebody "
-        "else's mean and variance. With exact statistics the same weights reach {exact:.1f} %, with the latest "
-        "mini-batch's {under:.1f} %.",
+        "Four images are a noisy sample of the training set, so the network is judged through a mean and a variance "
+        "that fit nobody. With exact statistics the same weights reach {exact:.1f} %, with those of the latest "
+        "mini-batch {under:.1f} %.",
         unit="percentage points",
         close=3.0,
-    ),
-    "training-loss": Question(
-        "While you slide momentum from 0.9 to 0.999, what happens to the training loss of the network?",
-        _training_loss_after_sliding,
-        "Just now two networks were trained from the same start, one keeping its averages with momentum 0.9 and "
-        "one with 0.999. In training, batch norm normalises each mini-batch by its own statistics; the running "
-        "averages are written, and never read. That is why sliding momentum needs no new training.",
-        choices=(_WORSE, "it gets better", _SAME),
     ),
 }

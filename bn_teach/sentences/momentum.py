@@ -80,12 +80,14 @@ def _accuracy_now(numbers):
 def _how_far_off(replay, numbers):
     if numbers["mean_offset"] is None:
         return "no running statistics are used."
-    kind = "exact" if replay.running_mean is None else "running"
+    mean, var, of = "running mean", "running variance", "the exact one"
+    if replay.running_mean is None:
+        mean, var, of = "mean used", "variance used", "that of Algorithm 2"
     offset = numbers["mean_offset"]
     side = "above" if offset >= 0 else "below"
     return (
-        f"the {kind} mean is {abs(offset):.2f} population standard deviations {side} that of Algorithm 2, the {kind} "
-        f"variance {numbers['var_ratio']:.2f} times that of Algorithm 2."
+        f"the {mean} is {abs(offset):.2f} population standard deviations {side} {of}, "
+        f"the {var} {numbers['var_ratio']:.2f} times {of}."
     )
 
 
@@ -103,9 +105,10 @@ def _memory(replay, steps):
     if p == 1:
         return "Momentum 1 never lets a mini-batch in."
     batches = effective_batches(p)
-    memory = f"Momentum {p:g} averages over about {batches:,.{0 if batches >= 10 else 1}f} mini-batches"
+    steady = f"{batches:,.{0 if batches >= 10 else 1}f}"
+    memory = f"With momentum {p:g} the average is about as steady as one of {steady} mini-batches weighed alike"
     if batches > steps:
-        memory += f", more than the {steps:,} there have been"
+        memory += f", once there have been as many ({steps:,} so far)"
     left = start_up_weight(p, steps)
     if replay.estimator == "ema" and left >= 0.005:
         memory += f"; {100 * left:.0f} % of the weight is still on the initial value"

@@ -8,11 +8,11 @@ def test_both_sliders_move_the_picture_and_the_sentence(lab):
     notebook.show()
     notebook.wait_for(lambda: notebook.status().startswith("After 800 steps"), what="the trained network is shown")
     assert notebook.readout("momentum") == "0.9 (PyTorch: 0.1)"
-    assert "Momentum 0.9 averages over about 19 mini-batches" in notebook.status()
+    assert "momentum 0.9 the average is about as steady as one of 19 mini-batches" in notebook.status()
     before = {trace["meta"]: trace["y"] for trace in notebook.traces()}
 
     notebook.press("momentum", "End")
-    notebook.wait_for(lambda: "Momentum 0.999" in notebook.status(), what="the sentence follows momentum")
+    notebook.wait_for(lambda: "momentum 0.999" in notebook.status(), what="the sentence follows momentum")
     after = {trace["meta"]: trace["y"] for trace in notebook.traces()}
     assert notebook.readout("momentum") == "0.999 (PyTorch: 0.001)"
     moved = {name for name in before if before[name] != after[name]}
