@@ -1,5 +1,6 @@
 """Data: real handwritten digits, any arrays of your own, and populations whose truth is known."""
 
+import math
 from dataclasses import dataclass, fields
 from importlib import resources
 
@@ -173,6 +174,126 @@ class GaussianPopulation:
         steps = _checks.integer("steps", steps, 1)
         noise = _checks.generator(seed).standard_normal((steps, m))
         return self.mean + self.drift_per_step * np.arange(steps)[:, None] + self.std * noise
+
+    @property
+    def excess_kurtosis(self):
+        """How much heavier than Gaussian the tails are: 0."""
+        return 0.0
+
+    def density(self, x):
+        """Return how densely the values of the first step lie around each `x`; `std` must be above 0."""
+        spread = _checks.number("std", self.std, above=0.0)
+        standard = (_checks.array("x", x).astype(np.float64) - self.mean) / spread
+        return np.exp(-(standard**2) / 2) / (spread * math.sqrt(2 * math.pi))
+
+
+@dataclass(frozen=True)
+class ExponentialPopulation:
+    """A lopsided population whose mean, standard deviation and kurtosis are known: most values small, a few large.
+
+    ``mean + std * (E - 1)``, where E is exponential with mean 1.
+
+    Attributes
+    ----------
+    mean : float
+    std : float
+        Above 0.
+    """
+
+    mean: float = 0.0
+    std: float = 1.0
+
+    def __post_init__(self):
+        object.__setattr__(self, "mean", _checks.number("mean", self.mean))
+        object.__setattr__(self, "std", _checks.number("std", self.std, above=0.0))
+
+    @property
+    def excess_kurtosis(self):
+        """How much heavier than Gaussian the tails are: 6."""
+        return 6.0
+
+    def density(self, x):
+        """Return how densely the values lie around each `x`."""
+        standard = (_checks.array("x", x).astype(np.float64) - self.mean) / self.std
+        return np.where(standard >= -1, np.exp(-np.maximum(standard, -1) - 1), 0.0) / self.std
+
+    def sample(self, batch_size, steps, seed):
+        """Draw one independent mini-batch for every step.
+
+        Parameters
+        ----------
+        batch_size, steps, seed
+            As in `GaussianPopulation.sample`.
+
+        Returns
+        -------
+        numpy.ndarray, float64, shape (steps, batch_size)
+
+        Examples
+        --------
+        >>> ExponentialPopulation().sample(16, steps=3, seed=0).min() > -1
+        np.True_
+        """
+        m = _checks.integer("batch_size", batch_size, 1)
+        steps = _checks.integer("steps", steps, 1)
+        return self.mean + self.std * (_checks.generator(seed).standard_exponential((steps, m)) - 1)
+
+
+class EmpiricalPopulation:
+    """A population that consists of given values, such as what one unit makes of every training example.
+
+    Parameters
+    ----------
+    values : array_like, shape (N,)
+        Not all equal.
+
+    Attributes
+    ----------
+    values : numpy.ndarray, float64, shape (N,), read-only
+    mean, std, excess_kurtosis : float
+        Exact: of all the values.
+
+    Raises
+    ------
+    ValueError, TypeError
+        For values that are not finite, not 1-D, or all equal.
+    """
+
+    def __init__(self, values):
+        self.values = _read_only(_checks.array("values", values, ndim=1).astype(np.float64))
+        self.mean, self.std = float(self.values.mean()), float(self.values.std())
+        if self.values.min() == self.values.max():
+            raise ValueError(f"values must not all be equal, got {len(self.values)} times {self.values[0]:g}")
+        self.excess_kurtosis = float((((self.values - self.mean) / self.std) ** 4).mean()) - 3
+        self._heights, self._edges = np.histogram(self.values, bins=40, density=True)
+
+    def density(self, x):
+        """Return how densely the values lie around each `x`, by a histogram of 40 bars."""
+        heights = np.concatenate([[0.0], self._heights, [0.0]])
+        return heights[np.searchsorted(self._edges, _checks.array("x", x), side="right")]
+
+    def sample(self, batch_size, steps, seed):
+        """Draw one independent mini-batch for every step, with replacement.
+
+        Training draws without replacement, epoch by epoch; `minibatches` does that.
+
+        Parameters
+        ----------
+        batch_size, steps, seed
+            As in `GaussianPopulation.sample`.
+
+        Returns
+        -------
+        numpy.ndarray, float64, shape (steps, batch_size)
+
+        Examples
+        --------
+        >>> EmpiricalPopulation([1.0, 2.0, 5.0]).sample(16, steps=3, seed=0).shape
+        (3, 16)
+        """
+        m = _checks.integer("batch_size", batch_size, 1)
+        steps = _checks.integer("steps", steps, 1)
+        return self.values[_checks.generator(seed).integers(0, len(self.values), (steps, m))]
 
 
 def minibatches(n, batch_size, *, steps, seed, drop_last=True):

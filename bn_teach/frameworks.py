@@ -69,7 +69,7 @@ FRAMEWORKS = MappingProxyType(
             0.0,
             1.0,
             "nan",
-            "tf.compat.v1.nn.fused_batch_norm",
+            "tf.compat.v1.nn.fused_batch_norm; NaN as reported for GPUs, on a CPU the output is beta (run: 2.21)",
         ),
         "flax": Framework("Flax", "old", 0.99, 1e-5, False, 0.0, 1.0, "beta", "flax.linen.BatchNorm"),
         "onnx": Framework(
@@ -81,7 +81,7 @@ FRAMEWORKS = MappingProxyType(
             None,
             None,
             "beta",
-            "ONNX operator BatchNormalization, opset 15",
+            "ONNX operator BatchNormalization, opset 15, which stores momentum and epsilon as float32",
         ),
         "cs231n": Framework(
             "CS231n",

@@ -11,7 +11,6 @@ from functools import lru_cache
 import numpy as np
 
 from bn_teach import _checks
-from bn_teach.network import cross_entropy
 from bn_teach.running import cumulative_average, exponential_moving_average, unbiased_variance
 from bn_teach.training import Recording
 
@@ -181,24 +180,175 @@ def early_stop(replay, patience, *, metric="validation_accuracy"):
     return int(replay.steps[best]), int(replay.steps[k])
 
 
+@dataclass(frozen=True)
+class Kept:
+    """What early stopping keeps, and what it is worth.
+
+    Attributes
+    ----------
+    best_step, stop_step : int
+        As `early_stop` returns them.
+    seen : float
+        Validation accuracy that early stopping saw at `best_step`: these weights with the statistics
+        of that very step.
+    latest : float
+        The same weights with the statistics of `stop_step`.
+    """
+
+    best_step: int
+    stop_step: int
+    seen: float
+    latest: float
+
+
+def keep_best(replay, patience, *, metric="validation_accuracy"):
+    """Stop early, restore the best weights, and judge them with the statistics of their own step and with the latest.
+
+    Parameters
+    ----------
+    replay, patience, metric
+        As in `early_stop`.
+
+    Returns
+    -------
+    Kept
+
+    Examples
+    --------
+    >>> from bn_teach.data import load_digits
+    >>> from bn_teach.training import TrainingConfig, train
+    >>> recording = train(load_digits(), TrainingConfig(steps=100))
+    >>> kept = keep_best(replay(recording, estimator="batch"), patience=5)
+    >>> kept.seen == kept.latest  # each mini-batch brings its own statistics: none are kept
+    True
+    """
+    best_step, stop_step = early_stop(replay, patience, metric=metric)
+    seen, _ = restore(replay, best_step, best_step)
+    latest, _ = restore(replay, best_step, stop_step)
+    return Kept(best_step, stop_step, seen, latest)
+
+
+def restore(replay, weights_step, statistics_step):
+    """Judge the weights of one checkpoint with the statistics of another.
+
+    Parameters
+    ----------
+    replay : Replay
+        Of one momentum.
+    weights_step, statistics_step : int
+        Two of `replay.steps`.
+
+    Returns
+    -------
+    accuracy, loss : float
+        On the validation set. With the estimator ``batch`` nothing is stored, and `statistics_step`
+        changes nothing.
+
+    Raises
+    ------
+    ValueError, TypeError
+        For a step without a checkpoint, a replay of several momenta, or scores that are not finite.
+
+    Examples
+    --------
+    >>> from bn_teach.data import load_digits
+    >>> from bn_teach.training import TrainingConfig, train
+    >>> replayed = replay(train(load_digits(), TrainingConfig(steps=100)), 0.9)
+    >>> restore(replayed, 50, 50)[0] == float(replayed.validation_accuracy[4])
+    True
+    """
+    if not isinstance(replay, Replay):
+        raise TypeError(f"replay must be a Replay, got {_checks.describe(replay)}")
+    if replay.validation_accuracy.ndim != 1:
+        raise ValueError(f"replay must be of one momentum, got {len(replay.momentum)} momenta: replay one of them")
+    k, row = (
+        _checkpoint(replay, name, step)
+        for name, step in (("weights_step", weights_step), ("statistics_step", statistics_step))
+    )
+    if k == row or replay.mean is None:
+        return float(replay.validation_accuracy[k]), float(replay.validation_loss[k])
+    recording = replay.recording
+    statistics = [(mean[row], var[row]) for mean, var in zip(replay.mean, replay.var, strict=True)]
+    with np.errstate(all="ignore"):
+        scores = recording.network_at(k).inference(_first_layer(recording)[k], statistics)
+        accuracy, loss = _score(scores, recording.dataset.validation_y)
+    if not np.isfinite(loss):
+        raise ValueError(
+            f"statistics_step must give finite class scores with the weights of step {weights_step}, "
+            f"got an overflow or a division by a zero variance with those of step {statistics_step}"
+        )
+    return float(accuracy), loss
+
+
+def _checkpoint(replay, name, step):
+    """Number of the checkpoint after `step` updates."""
+    step = _checks.integer(name, step, 0)
+    k = int(np.searchsorted(replay.steps, step))
+    if k == len(replay.steps) or replay.steps[k] != step:
+        raise ValueError(f"{name} must be a step with a checkpoint, got {step}: see the attribute steps of the replay")
+    return k
+
+
+def running_statistics(
+    means,
+    variances,
+    sizes,
+    momentum,
+    *,
+    estimator="ema",
+    unbiased=True,
+    initial_mean=INITIAL_MEAN,
+    initial_var=INITIAL_VAR,
+):
+    """Average recorded batch statistics as a batch norm layer would have done while training.
+
+    Parameters
+    ----------
+    means, variances : numpy.ndarray, shape (T, H)
+        Of every mini-batch; the variances are biased.
+    sizes : numpy.ndarray of int, shape (T,)
+        Values per channel in every mini-batch.
+    momentum : float or numpy.ndarray, shape (M,)
+        Not used by ``cumulative``.
+    estimator : str
+        One of `AVERAGES`.
+    unbiased : bool
+    initial_mean, initial_var : float or array_like, shape (H,)
+
+    Returns
+    -------
+    running_mean, running_var : numpy.ndarray, float64, shape ([M,] T + 1, H)
+        Row 0 is the initial value, before any update.
+
+    Examples
+    --------
+    >>> means, variances = np.array([[1.0]]), np.array([[2.0]])
+    >>> mean, var = running_statistics(means, variances, np.array([2]), 0.5)
+    >>> print(mean.ravel(), var.ravel())
+    [0.  0.5] [1.  2.5]
+    """
+    if unbiased and len(sizes):
+        variances = unbiased_variance(variances, sizes[:, None])
+    width = means.shape[1]
+    initial = np.concatenate([np.broadcast_to(initial_mean, width), np.broadcast_to(initial_var, width)])
+    # Side by side, so that one pass over the steps averages both.
+    history = np.concatenate([means, variances], axis=1, dtype=np.float64)
+    return np.split(_average(history, momentum, estimator, initial), 2, axis=-1)
+
+
 def _running_statistics(recording, momentum, estimator, unbiased):
     """Means and variances per layer, shape ([M,] T + 1, H); row 0 is the initial value."""
     if estimator not in AVERAGES:
         return None
-    variances = recording.batch_var
-    if unbiased and recording.steps:
-        variances = [unbiased_variance(var, recording.batch_sizes[:, None]) for var in variances]
-    # All layers side by side, so that one pass over the steps averages everything.
-    layers = [*recording.batch_mean, *variances]
-    if not layers:
+    if not recording.batch_mean:
         return (), ()
-    history = np.concatenate(layers, axis=1, dtype=np.float64)
-    half = history.shape[1] // 2
-    initial = np.repeat([INITIAL_MEAN, INITIAL_VAR], half)
-    averages = _average(history, momentum, estimator, initial)
-    ends = np.cumsum([layer.shape[1] for layer in layers])[:-1]
-    split = np.split(averages, ends, axis=-1)
-    return tuple(split[: len(split) // 2]), tuple(split[len(split) // 2 :])
+    # All layers side by side, so that one pass over the steps averages everything.
+    means, variances = (np.concatenate(layers, axis=1) for layers in (recording.batch_mean, recording.batch_var))
+    running = running_statistics(
+        means, variances, recording.batch_sizes, momentum, estimator=estimator, unbiased=unbiased
+    )
+    ends = np.cumsum([layer.shape[1] for layer in recording.batch_mean])[:-1]
+    return tuple(tuple(np.split(averages, ends, axis=-1)) for averages in running)
 
 
 def _average(history, momentum, estimator, initial):
@@ -232,18 +382,17 @@ def _validate(recording, statistics):
     config, labels = recording.config, recording.dataset.validation_y
     order = np.random.default_rng(0).permutation(len(labels))
     variants = () if not statistics or not statistics[0] else statistics[0][0].shape[:-2]
-    accuracy = np.empty((*variants, len(recording.checkpoint_steps)))
-    loss = np.empty_like(accuracy)
+    scores = np.empty((*variants, len(recording.checkpoint_steps), len(labels), recording.dataset.num_classes))
     with np.errstate(all="ignore"):  # what overflows is told below
         for k, (network, z) in enumerate(zip(recording.networks(), _first_layer(recording), strict=True)):
             if statistics is None:
-                scores = network.scores_by_batch(z[order], config.batch_size)
-                accuracy[k], loss[k] = _score(scores, labels[order])
+                scores[k, order] = network.scores_by_batch(z[order], config.batch_size)
                 continue
             for variant in np.ndindex(variants):
                 at = (*variant, k)
                 pairs = [(mean[at], var[at]) for mean, var in zip(*statistics, strict=True)]
-                accuracy[at], loss[at] = _score(network.inference(z, pairs), labels)
+                scores[at] = network.inference(z, pairs)
+        accuracy, loss = _score(scores, labels)
     for *_, k in np.argwhere(~np.isfinite(loss)):
         raise ValueError(
             "recording must give finite class scores under these statistics, got an overflow or a division by a zero "
@@ -253,7 +402,13 @@ def _validate(recording, statistics):
 
 
 def _score(scores, labels):
-    return np.mean(scores.argmax(axis=1) == labels), cross_entropy(scores, labels)[0]
+    """Share classified rightly and mean cross-entropy of scores (..., N, classes)."""
+    # One class after the other: NumPy is quick along long axes, and there are few classes.
+    by_class = np.moveaxis(scores, -1, 0)
+    highest = by_class.max(axis=0)
+    log_sums = highest + np.log(sum(np.exp(one - highest) for one in by_class))
+    chosen = np.take_along_axis(scores, np.broadcast_to(labels[:, None], (*scores.shape[:-1], 1)), axis=-1)[..., 0]
+    return (scores.argmax(axis=-1) == labels).mean(axis=-1), (log_sums - chosen).mean(axis=-1)
 
 
 @lru_cache(maxsize=2)

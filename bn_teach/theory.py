@@ -121,7 +121,7 @@ def running_var_std(sigma, momentum, batch_size, steps=None, *, excess_kurtosis=
     return _plain(sigma**2 * math.sqrt(2 / (m - 1) + kurtosis / m) * _noise_left(momentum, steps))
 
 
-def drift_lag(momentum, drift_per_step):
+def drift_lag(momentum, drift_per_step, steps=None):
     """Distance by which the average trails a target that moves by `drift_per_step` at every step.
 
     The average looks back p/(1-p) steps on average, so it lags by that many steps of drift.
@@ -132,19 +132,31 @@ def drift_lag(momentum, drift_per_step):
         In [0, 1].
     drift_per_step : float
         Movement of the population mean per step, in the units of the data.
+    steps : int or array_like of int, optional
+        Updates done since the target began to move; None is the limit of infinitely many.
 
     Returns
     -------
-    float
-        ``drift * p / (1-p)``; infinite for momentum 1 under any drift.
+    float or numpy.ndarray
+        ``drift * p/(1-p) * (1 - p^steps)``; for momentum 1 all the way the target went, which has no
+        limit: infinite without `steps`.
+
+    Notes
+    -----
+    One update multiplies a distance to the target by p, and the target steps away before each:
+    ``lag_t = p * (lag_(t-1) + drift)``, so ``lag_t = drift * (p + p^2 + ... + p^t)``. The target
+    stands where the average starts; what the start is off by is `start_up_weight` times that.
 
     Examples
     --------
-    >>> print(round(drift_lag(0.9, 0.01), 6))
-    0.09
+    >>> print(round(drift_lag(0.9, 0.01), 6), round(drift_lag(0.9, 0.01, steps=10), 6))
+    0.09 0.058619
     """
     p = _checks.momentum(momentum)
     drift = _checks.number("drift_per_step", drift_per_step)
+    if steps is not None:
+        done = _steps(steps)
+        return _plain(drift * (done if p == 1 else p / (1 - p) * (1 - p**done)))
     if drift == 0:
         return 0.0
     return math.copysign(math.inf, drift) if p == 1 else drift * p / (1 - p)
@@ -176,6 +188,105 @@ def expected_biased_variance(variance, batch_size):
     variance = _checks.number("variance", variance, 0.0)
     m = _checks.integer("batch_size", batch_size, 1)
     return (m - 1) / m * variance
+
+
+def batch_mean_density(x, sigma, batch_size, *, mean=0.0):
+    """Return the density of the mean of one mini-batch of Gaussian values: a normal curve.
+
+    Its standard deviation, sigma / sqrt(m), holds for values of any distribution. Its shape is exact
+    for Gaussian values, and approached by others as m grows (the central limit theorem).
+
+    Parameters
+    ----------
+    x : array_like
+        Where.
+    sigma : float
+        Standard deviation of the population, above 0.
+    batch_size : int
+        m, at least 1.
+    mean : float
+        Of the population.
+
+    Returns
+    -------
+    numpy.ndarray, float64, shape of `x`
+
+    Examples
+    --------
+    >>> print(batch_mean_density([0.0], 1.0, batch_size=16).round(3))
+    [1.596]
+    """
+    x = _checks.array("x", x).astype(np.float64)
+    spread = _checks.number("sigma", sigma, above=0.0) / math.sqrt(_checks.integer("batch_size", batch_size, 1))
+    mean = _checks.number("mean", mean)
+    return np.exp(-(((x - mean) / spread) ** 2) / 2) / (spread * math.sqrt(2 * math.pi))
+
+
+def batch_var_density(x, variance, batch_size, *, unbiased=True):
+    """Return the density of the variance of one mini-batch of Gaussian values: a scaled chi-square curve.
+
+    The sum of squared deviations from the batch's own mean is sigma^2 times a chi-square variable with
+    m - 1 degrees of freedom. Unlike that of the mean, this curve does *not* fit other distributions,
+    however large m is: see `running_var_std` for what the kurtosis does to its width.
+
+    Parameters
+    ----------
+    x : array_like
+        Where; the density is 0 at 0 and below (with m = 2 it grows without bound towards 0).
+    variance : float
+        sigma^2 of the population, above 0.
+    batch_size : int
+        m, at least 2.
+    unbiased : bool
+        Whether the variance of the batch divides by m - 1 or by m.
+
+    Returns
+    -------
+    numpy.ndarray, float64, shape of `x`
+
+    Examples
+    --------
+    >>> print(batch_var_density([0.5, 1.0], 1.0, batch_size=3).round(3))
+    [0.607 0.368]
+    """
+    x = _checks.array("x", x).astype(np.float64)
+    m = _checks.integer("batch_size", batch_size, 2)
+    degrees = m - 1
+    divisor = degrees if _checks.boolean("unbiased", unbiased) else m
+    scale = _checks.number("variance", variance, above=0.0) / divisor  # of one unit of chi-square
+    chi = np.maximum(x, 0) / scale
+    log_constant = -degrees / 2 * math.log(2) - math.lgamma(degrees / 2) - math.log(scale)
+    inside = x > 0
+    log_chi = np.log(chi, where=inside, out=np.zeros_like(chi))
+    return np.where(inside, np.exp(log_constant + (degrees / 2 - 1) * log_chi - chi / 2), 0.0)
+
+
+def expected_std(sigma, batch_size):
+    """Return the mean of the standard deviation of a mini-batch of Gaussian values, dividing by m - 1.
+
+    The variance under its root is right on average; the root is not. It is bent, so that a variance
+    that is too small lowers it by more than one that is too large by the same amount raises it.
+
+    Parameters
+    ----------
+    sigma : float
+        Standard deviation of the population.
+    batch_size : int
+        m, at least 2.
+
+    Returns
+    -------
+    float
+        ``sigma * sqrt(2/(m-1)) * Gamma(m/2) / Gamma((m-1)/2)``, which is below sigma.
+
+    Examples
+    --------
+    >>> print(round(expected_std(1.0, 2), 3), round(expected_std(1.0, 32), 3))
+    0.798 0.992
+    """
+    sigma = _checks.number("sigma", sigma, 0.0)
+    m = _checks.integer("batch_size", batch_size, 2)
+    return sigma * math.sqrt(2 / (m - 1)) * math.exp(math.lgamma(m / 2) - math.lgamma((m - 1) / 2))
 
 
 def best_momentum(sigma, batch_size, drift_per_step):

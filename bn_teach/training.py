@@ -199,7 +199,7 @@ class Recording:
         """
         path = Path(path)
         try:
-            with np.load(path, allow_pickle=False) as stored:
+            with open(path, "rb") as file, np.load(file, allow_pickle=False) as stored:
                 arrays = {name: stored[name] for name in stored.files}
             if str(arrays["format"]) != _FORMAT:
                 raise ValueError(f"its format is {str(arrays['format'])!r}, this version reads {_FORMAT!r}")
@@ -298,6 +298,13 @@ def live_losses(dataset, config, *, momentum):
     """Train a network that really keeps running averages while it trains, as frameworks do it.
 
     Nothing is recorded. This is the slow, ordinary way, here to be compared with: see `train_live`.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    config : TrainingConfig
+    momentum : float or None
+        Weight kept on the old running estimate; None is the cumulative average.
 
     Returns
     -------

@@ -8,7 +8,8 @@ import pytest
 from bn_teach.data import Dataset, load_digits
 from bn_teach.explorers import MomentumExplorer
 from bn_teach.explorers.background import LatestJob
-from bn_teach.explorers.momentum import BATCH_SIZES, MOMENTA, PRESETS
+from bn_teach.explorers.momentum import PRESETS
+from bn_teach.explorers.training import BATCH_SIZES, MOMENTA
 from bn_teach.figures import momentum_figure
 from bn_teach.replay import ESTIMATORS, replay
 from bn_teach.training import TrainingConfig, train
@@ -106,7 +107,7 @@ def test_sentence_says_how_far_off_the_estimate_is(explorer):
 
 
 def test_momentum_never_trains_again(explorer, monkeypatch):
-    monkeypatch.setattr("bn_teach.explorers.momentum.train", lambda *_, **__: pytest.fail("trained again"))
+    monkeypatch.setattr("bn_teach.explorers.training.train", lambda *_, **__: pytest.fail("trained again"))
     for momentum in MOMENTA:
         explorer.controls["momentum"].value = momentum
         explorer.wait()
@@ -117,7 +118,7 @@ def test_momentum_never_trains_again(explorer, monkeypatch):
 def test_a_batch_size_seen_before_is_remembered(explorer, monkeypatch):
     explorer.controls["batch_size"].value = 32
     explorer.wait()
-    monkeypatch.setattr("bn_teach.explorers.momentum.train", lambda *_, **__: pytest.fail("trained again"))
+    monkeypatch.setattr("bn_teach.explorers.training.train", lambda *_, **__: pytest.fail("trained again"))
     explorer.controls["batch_size"].value = 16
     explorer.wait()
     assert_same_picture(explorer.figure, drawn_from(explorer.state))
@@ -146,7 +147,7 @@ def test_while_training_the_sentence_says_so_and_the_picture_stays(explorer, mon
         may_go_on.wait(30)
         return train(*args, **kwargs)
 
-    monkeypatch.setattr("bn_teach.explorers.momentum.train", slow_train)
+    monkeypatch.setattr("bn_teach.explorers.training.train", slow_train)
     explorer.controls["batch_size"].value = 8
     assert "Training with batch size 8" in explorer.status
     assert "still shows the run before" in explorer.status
@@ -166,7 +167,7 @@ def test_moving_back_while_training_shows_the_old_run_at_once(explorer, monkeypa
             asked.append(1)
         return train(dataset, config, should_stop=lambda: True)
 
-    monkeypatch.setattr("bn_teach.explorers.momentum.train", endless_train)
+    monkeypatch.setattr("bn_teach.explorers.training.train", endless_train)
     explorer.controls["batch_size"].value = 8
     explorer.controls["batch_size"].value = 16
     explorer.wait(10)
@@ -220,7 +221,7 @@ def test_an_error_in_a_callback_is_shown_and_the_last_good_picture_stays(explore
 
 
 def test_an_error_on_the_training_thread_is_shown(explorer, monkeypatch):
-    monkeypatch.setattr("bn_teach.explorers.momentum.train", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr("bn_teach.explorers.training.train", lambda *_, **__: 1 / 0)
     explorer.controls["batch_size"].value = 64
     explorer.wait()
     assert "division by zero" in explorer.status

@@ -1,6 +1,17 @@
 """Explorers: pictures with controls, one per file, all on the same base."""
 
+from bn_teach.explorers.batch_statistics import BatchStatisticsExplorer
 from bn_teach.explorers.momentum import MomentumExplorer
 from bn_teach.explorers.prediction import Prediction
+from bn_teach.explorers.race import EstimatorRaceExplorer
+from bn_teach.explorers.running_statistics import RunningStatisticsExplorer
+from bn_teach.explorers.two_modes import TwoModesExplorer
 
-__all__ = ["MomentumExplorer", "Prediction"]
+__all__ = [
+    "BatchStatisticsExplorer",
+    "EstimatorRaceExplorer",
+    "MomentumExplorer",
+    "Prediction",
+    "RunningStatisticsExplorer",
+    "TwoModesExplorer",
+]

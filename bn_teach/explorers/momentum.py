@@ -1,32 +1,22 @@
 """The main explorer: slide momentum and batch size, watch running statistics and what they cost."""
 
-from collections import OrderedDict
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 
 import ipywidgets as widgets
 
-from bn_teach import _checks
-from bn_teach.data import Dataset, load_digits
-from bn_teach.explorers.background import LatestJob
-from bn_teach.explorers.base import Explorer, folded, number_slider, row
+from bn_teach.explorers.base import folded, row
+from bn_teach.explorers.training import (  # noqa: F401
+    BATCH_SIZES,
+    ESTIMATOR_LABELS,
+    LEARNING_RATES,
+    MOMENTA,
+    TrainingExplorer,
+    momentum_labels,
+)
 from bn_teach.figures import figure_widget, momentum_figure, momentum_ranges, momentum_traces
 from bn_teach.replay import ESTIMATORS, replay
 from bn_teach.sentences import momentum_sentence
-from bn_teach.training import TrainingConfig, TrainingDiverged, train
-
-MOMENTA = (0.0, 0.1, 0.5, 0.8, 0.9, 0.95, 0.99, 0.995, 0.999)
-BATCH_SIZES = (2, 4, 8, 16, 32, 64, 128, 256)
-LEARNING_RATES = (0.01, 0.03, 0.1, 0.3, 1.0)
-REMEMBERED = 16  # recordings of the default network take about 8 MB each
-
-ESTIMATOR_LABELS = {
-    "ema": "moving average",
-    "debiased": "moving average, freed of its start",
-    "cumulative": "cumulative average",
-    "algorithm2": "exact: Algorithm 2",
-    "population": "exact: one pass of all data",
-    "batch": "each mini-batch's own (eval() forgotten)",
-}
+from bn_teach.training import TrainingConfig
 
 PRESETS = {
     "PyTorch's default": {"momentum": 0.9, "unbiased": True},
@@ -54,7 +44,7 @@ class MomentumState:
     pytorch_momentum: bool
 
 
-class MomentumExplorer(Explorer):
+class MomentumExplorer(TrainingExplorer):
     """Slide momentum and batch size on a real network.
 
     The picture shows one unit: the statistics of every mini-batch, the running average of them, and
@@ -88,17 +78,12 @@ class MomentumExplorer(Explorer):
     >>> explorer = MomentumExplorer(config=TrainingConfig(steps=50))
     >>> explorer.controls["momentum"].value = 0.99
     >>> explorer.wait()
-    >>> "Momentum 0.99" in explorer.status
+    >>> "momentum 0.99" in explorer.status
     True
     """
 
     def __init__(self, dataset=None, config=TrainingConfig()):
-        super().__init__()
-        self.dataset = load_digits() if dataset is None else dataset
-        self.config = config
-        self._check_arguments()
-        self._job = LatestJob()
-        self._recordings = OrderedDict()
+        super().__init__(dataset, config)
         self._replayed = None
         self.figure = figure_widget(momentum_figure(None, None, None, layer=0, unit=0, step=0))
         self._build_controls()
@@ -119,36 +104,13 @@ class MomentumExplorer(Explorer):
         """What the controls say now."""
         return MomentumState(**{field.name: self.controls[field.name].value for field in fields(MomentumState)})
 
-    def wait(self, timeout=60):
-        """Return when any training under way is shown; TimeoutError after `timeout` seconds."""
-        super().wait(timeout)
-        self._job.wait(timeout)
-
-    def _check_arguments(self):
-        if not isinstance(self.dataset, Dataset):
-            raise TypeError(f"dataset must be a Dataset or None, got {_checks.describe(self.dataset)}")
-        if not isinstance(self.config, TrainingConfig):
-            raise TypeError(f"config must be a TrainingConfig, got {_checks.describe(self.config)}")
-        if not (self.config.batch_norm and self.config.hidden and self.config.steps):
-            raise ValueError(
-                "config must have batch_norm=True, a hidden layer and at least one step, got "
-                f"batch_norm={self.config.batch_norm}, hidden={self.config.hidden}, steps={self.config.steps}"
-            )
-        if self.config.batch_size > len(self.dataset.train_x):
-            raise ValueError(
-                f"config.batch_size must not exceed the {len(self.dataset.train_x)} training examples, "
-                f"got {self.config.batch_size}"
-            )
-
     def _build_controls(self):
         config = self.config
-        sizes = [m for m in BATCH_SIZES if m <= len(self.dataset.train_x)]
         first = min(config.checkpoint_every, config.steps)
         plain = {"style": {"description_width": "initial"}}
         narrow = {**plain, "layout": widgets.Layout(width="120px")}
         self.controls = {
-            "momentum": number_slider("momentum", MOMENTA, 0.9, labels=momentum_labels(MOMENTA, False), width="430px"),
-            "batch_size": number_slider("batch size", sorted({*sizes, config.batch_size}), config.batch_size),
+            **self._training_controls(),
             "step": widgets.IntSlider(
                 config.steps,
                 first,
@@ -177,20 +139,6 @@ class MomentumExplorer(Explorer):
                 indent=False,
                 layout=widgets.Layout(width="270px"),
             ),
-            "learning_rate": widgets.Dropdown(
-                options=sorted({*LEARNING_RATES, config.learning_rate}),
-                value=config.learning_rate,
-                description="learning rate",
-                layout=widgets.Layout(width="190px"),
-                **plain,
-            ),
-            "seed": widgets.BoundedIntText(config.seed, min=0, max=10**6, description="seed", **narrow),
-            "pytorch_momentum": widgets.Checkbox(
-                False,
-                description="write momentum the PyTorch way",
-                indent=False,
-                layout=widgets.Layout(width="260px"),
-            ),
             "preset": widgets.Dropdown(
                 options=["choose one", *PRESETS],
                 description="preset",
@@ -199,8 +147,6 @@ class MomentumExplorer(Explorer):
             ),
         }
         self._epochs = widgets.Label()
-        self._progress = widgets.IntProgress(max=config.steps, description="training", **plain)
-        self._progress.layout = widgets.Layout(width="220px", visibility="hidden")
         widgets.link((self.controls["play"], "value"), (self.controls["step"], "value"))
 
     def _rare_controls(self):
@@ -210,10 +156,9 @@ class MomentumExplorer(Explorer):
         return [self.controls[name] for name in rare]
 
     def _react(self, control):
+        super()._react(control)
         if control is self.controls["preset"]:
             self._apply_preset(control.value)
-        elif control is self.controls["pytorch_momentum"]:
-            self._relabel_momentum()
         elif control is self.controls["layer"]:
             with self._quietly():
                 self.controls["unit"].max = self.config.hidden[control.value] - 1
@@ -226,24 +171,12 @@ class MomentumExplorer(Explorer):
             for control, value in PRESETS[name].items():
                 self.controls[control].value = value
 
-    def _relabel_momentum(self):
-        slider = self.controls["momentum"]
-        labels = momentum_labels(MOMENTA, self.controls["pytorch_momentum"].value)
-        # New options put a slider back to its first one; the page is only told the final state.
-        with self._quietly(), slider.hold_sync():
-            kept = slider.value
-            slider.options = list(zip(labels, MOMENTA, strict=True))
-            slider.value = kept
-
     def _draw(self):
         state = self.state
-        config = replace(self.config, batch_size=state.batch_size, learning_rate=state.learning_rate, seed=state.seed)
-        if config not in self._recordings:
-            self._train(config)
+        remembered = self._remembered(self._config_of(state))
+        if remembered is None:
             return None
-        self._stop_training()
-        self._recordings.move_to_end(config)
-        recording, exact, own = self._recordings[config]
+        recording, exact, own = remembered
         chosen = self._replay(recording, state)
         where = {"layer": state.layer, "unit": state.unit}
         epochs = state.step * state.batch_size / len(self.dataset.train_x)
@@ -262,50 +195,5 @@ class MomentumExplorer(Explorer):
             self._replayed = (wanted, made)
         return self._replayed[1]
 
-    def _train(self, config):
-        self._progress.value = 0
-        self._progress.layout.visibility = "visible"
-        shown = " The picture still shows the run before." if self._recordings else ""
-        self._say(f"Training with batch size {config.batch_size} ...{shown}")
-        self._job.start(lambda cancelled: self._train_and_show(config, cancelled))
-
-    def _train_and_show(self, config, cancelled):
-        """Run on the training thread."""
-        with self._shown_errors():
-            try:
-                recording = train(self.dataset, config, on_step=self._show_progress(cancelled), should_stop=cancelled)
-            except TrainingDiverged as error:
-                with self._lock:
-                    if not cancelled():
-                        self._stop_training()
-                        self._say(f"{error} The picture is the last good one.")
-                return
-            if cancelled():
-                return
-            remembered = recording, *(replay(recording, estimator=name) for name in ("algorithm2", "batch"))
-            with self._lock:
-                self._recordings[config] = remembered
-                while len(self._recordings) > REMEMBERED:
-                    self._recordings.popitem(last=False)
-                if not cancelled():
-                    self._update()
-
-    def _show_progress(self, cancelled):
-        every = max(self.config.steps // 20, 1)
-
-        def show(step, loss):
-            if step % every == 0 and not cancelled():
-                self._progress.value = step
-
-        return show
-
-    def _stop_training(self):
-        self._job.cancel()
-        self._progress.layout.visibility = "hidden"
-
-
-def momentum_labels(momenta, pytorch):
-    """Write momenta our way with PyTorch's number in brackets, or the other way round."""
-    if pytorch:
-        return [f"{1 - p:.4g} (kept: {p:g})" for p in momenta]
-    return [f"{p:g} (PyTorch: {1 - p:.4g})" for p in momenta]
+    def _prepare(self, recording):
+        return tuple(replay(recording, estimator=name) for name in ("algorithm2", "batch"))

@@ -8,7 +8,37 @@ Colours are distinguishable with the common colour deficiencies and keep a contr
 white and on dark grey; line style says the same as colour, so that neither is needed alone.
 """
 
+from bn_teach.figures.batch_statistics import (
+    batch_statistics_figure,
+    batch_statistics_ranges,
+    batch_statistics_traces,
+)
 from bn_teach.figures.momentum import momentum_figure, momentum_ranges, momentum_traces
 from bn_teach.figures.panels import figure_widget, fill
+from bn_teach.figures.race import race_figure, race_ranges, race_traces
+from bn_teach.figures.running_statistics import (
+    running_statistics_figure,
+    running_statistics_ranges,
+    running_statistics_traces,
+)
+from bn_teach.figures.two_modes import two_modes_figure, two_modes_ranges, two_modes_traces
 
-__all__ = ["figure_widget", "fill", "momentum_figure", "momentum_ranges", "momentum_traces"]
+__all__ = [
+    "batch_statistics_figure",
+    "batch_statistics_ranges",
+    "batch_statistics_traces",
+    "figure_widget",
+    "fill",
+    "momentum_figure",
+    "momentum_ranges",
+    "momentum_traces",
+    "race_figure",
+    "race_ranges",
+    "race_traces",
+    "running_statistics_figure",
+    "running_statistics_ranges",
+    "running_statistics_traces",
+    "two_modes_figure",
+    "two_modes_ranges",
+    "two_modes_traces",
+]

@@ -39,15 +39,33 @@ def fill(figure, traces, ranges=None):
     ranges : dict of str to list of float, optional
         Layout axis to range; or any part of the layout to a dict of what changes in it.
     """
-    for trace in figure.data:
-        for name, values in zip("xyz", traces[trace.meta], strict=False):
-            if not np.array_equal(trace[name], values, equal_nan=True):
-                trace[name] = values
+    relayout = {}
     for part, wanted in (ranges or {}).items():
         for name, value in (wanted if isinstance(wanted, dict) else {"range": wanted}).items():
             held = figure.layout[part][name]
             if held is None or list(held) != list(value):  # a range, a list of words or one word: all are sequences
-                figure.layout[part][name] = value
+                relayout[f"{part}.{name}"] = value
+    # Of the traces that change, either all get a new x or none: plotly 7.1 forgets what an update leaves out of one
+    # trace and holds for another, in every view that is opened later.
+    for names in ("xy", "xyz"):
+        new = {i: traces[trace.meta] for i, trace in enumerate(figure.data) if len(traces[trace.meta]) == len(names)}
+        stale = {i: _stale(figure.data[i], names, values) for i, values in new.items()}
+        changed = [i for i in new if stale[i]]
+        sent = {
+            name: [np.array(new[i][k], order="C") for i in changed]  # a copy: plotly keeps what it is given
+            for k, name in enumerate(names)
+            if any(name in stale[i] for i in changed)
+        }
+        if sent:
+            figure.plotly_update(sent, relayout, changed)
+            relayout = {}
+    if relayout:
+        figure.plotly_relayout(relayout)
+
+
+def _stale(trace, names, values):
+    """Which coordinates of a trace differ from `values`."""
+    return [name for name, new in zip(names, values) if not np.array_equal(trace[name], new, equal_nan=True)]
 
 
 def dots(color, size=4, opacity=0.5):
@@ -62,10 +80,9 @@ def line(color, dash="solid", width=2.5):
 
 def bars(color):
     """Style of a histogram: x are the centres of its bars."""
-    red, green, blue = (int(color[i : i + 2], 16) for i in (1, 3, 5))
-    light = f"rgba({red}, {green}, {blue}, 0.3)"
-    outline = {"color": light, "width": 1, "shape": "hvh"}
-    return {"mode": "lines", "line": outline, "fill": "tozeroy", "fillcolor": light}
+    rgb = ", ".join(str(int(color[i : i + 2], 16)) for i in (1, 3, 5))
+    outline = {"color": f"rgba({rgb}, 0.7)", "width": 1, "shape": "hvh"}
+    return {"mode": "lines", "line": outline, "fill": "tozeroy", "fillcolor": f"rgba({rgb}, 0.3)"}
 
 
 def round_up(value):
@@ -124,7 +141,8 @@ def panels(titles, lines, *, x_titles, widths=None):
         font={"size": 12, "color": TEXT},
         paper_bgcolor="rgba(0, 0, 0, 0)",
         plot_bgcolor="rgba(0, 0, 0, 0)",
-        legend={"orientation": "h", "x": 0.5, "xanchor": "center", "y": -0.2, "yanchor": "top"},
+        # Held to the lower edge: measured from the plot, it can come to lie over the titles of the axes.
+        legend={"orientation": "h", "x": 0.5, "xanchor": "center", "yref": "container", "y": 0.0, "yanchor": "bottom"},
         hoverlabel={"namelength": -1},
     )
     return figure

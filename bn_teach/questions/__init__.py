@@ -5,10 +5,16 @@ stand here and not in the notebook, so that nobody reads them before having comm
 file for each notebook.
 """
 
-from bn_teach.questions import start_here
+from bn_teach.questions import running_averages, samples, start_here, tracking_accuracy, two_modes
 from bn_teach.questions.question import Question
 
-QUESTIONS = {**start_here.QUESTIONS}
+QUESTIONS = {
+    **start_here.QUESTIONS,
+    **two_modes.QUESTIONS,
+    **samples.QUESTIONS,
+    **running_averages.QUESTIONS,
+    **tracking_accuracy.QUESTIONS,
+}
 """Name to `Question`."""
 
 __all__ = ["QUESTIONS", "Question"]

@@ -1,6 +1,23 @@
 """What a picture shows, in words: results in, a plain sentence or two out. One file for each picture."""
 
+from bn_teach.sentences.batch_statistics import batch_statistics_numbers, batch_statistics_sentence
 from bn_teach.sentences.common import LAST, cost, percent
 from bn_teach.sentences.momentum import momentum_numbers, momentum_sentence
+from bn_teach.sentences.race import race_sentence
+from bn_teach.sentences.running_statistics import running_statistics_numbers, running_statistics_sentence
+from bn_teach.sentences.two_modes import two_modes_numbers, two_modes_sentence
 
-__all__ = ["LAST", "cost", "momentum_numbers", "momentum_sentence", "percent"]
+__all__ = [
+    "LAST",
+    "batch_statistics_numbers",
+    "batch_statistics_sentence",
+    "cost",
+    "momentum_numbers",
+    "momentum_sentence",
+    "percent",
+    "race_sentence",
+    "running_statistics_numbers",
+    "running_statistics_sentence",
+    "two_modes_numbers",
+    "two_modes_sentence",
+]

@@ -1,0 +1,185 @@
+"""What explorers of a trained network share: training in the background, and the controls that decide it."""
+
+from collections import OrderedDict
+from dataclasses import replace
+
+import ipywidgets as widgets
+
+from bn_teach import _checks
+from bn_teach.data import Dataset, load_digits
+from bn_teach.explorers.background import LatestJob
+from bn_teach.explorers.base import Explorer, number_slider
+from bn_teach.training import TrainingConfig, TrainingDiverged, train
+
+MOMENTA = (0.0, 0.1, 0.5, 0.8, 0.9, 0.95, 0.99, 0.995, 0.999)
+BATCH_SIZES = (2, 4, 8, 16, 32, 64, 128, 256)
+LEARNING_RATES = (0.01, 0.03, 0.1, 0.3, 1.0)
+REMEMBERED = 16  # recordings of the default network take about 8 MB each
+
+ESTIMATOR_LABELS = {
+    "ema": "moving average",
+    "debiased": "moving average, freed of its start",
+    "cumulative": "cumulative average",
+    "algorithm2": "exact: Algorithm 2",
+    "population": "exact: one pass of all data",
+    "batch": "each mini-batch's own (eval() forgotten)",
+}
+
+
+class TrainingExplorer(Explorer):
+    """Base of explorers that look at a recorded training run.
+
+    A subclass puts `_training_controls` among its controls, asks `_remembered` for the run that they
+    describe (None: it is being trained, and `_update` will be called again), and says in `_prepare`
+    what else to compute once for every run.
+
+    Parameters
+    ----------
+    dataset : Dataset or None
+        None: the handwritten digits.
+    config : TrainingConfig
+        What the controls do not decide is taken from here. It needs batch norm and at least one step.
+
+    Raises
+    ------
+    ValueError, TypeError
+        For a dataset or a config of the wrong kind, without batch norm, without steps or hidden
+        layers, or with a batch larger than the training set.
+    """
+
+    def __init__(self, dataset, config):
+        super().__init__()
+        self.dataset = load_digits() if dataset is None else dataset
+        self.config = config
+        self._check_arguments()
+        self._job = LatestJob()
+        self._recordings = OrderedDict()
+        self._progress = widgets.IntProgress(
+            max=config.steps,
+            description="training",
+            style={"description_width": "initial"},
+            layout=widgets.Layout(width="220px", visibility="hidden"),
+        )
+
+    def wait(self, timeout=60):
+        """Return when any training under way is shown; TimeoutError after `timeout` seconds."""
+        super().wait(timeout)
+        self._job.wait(timeout)
+
+    def _check_arguments(self):
+        if not isinstance(self.dataset, Dataset):
+            raise TypeError(f"dataset must be a Dataset or None, got {_checks.describe(self.dataset)}")
+        if not isinstance(self.config, TrainingConfig):
+            raise TypeError(f"config must be a TrainingConfig, got {_checks.describe(self.config)}")
+        if not (self.config.batch_norm and self.config.hidden and self.config.steps):
+            raise ValueError(
+                "config must have batch_norm=True, a hidden layer and at least one step, got "
+                f"batch_norm={self.config.batch_norm}, hidden={self.config.hidden}, steps={self.config.steps}"
+            )
+        if self.config.batch_size > len(self.dataset.train_x):
+            raise ValueError(
+                f"config.batch_size must not exceed the {len(self.dataset.train_x)} training examples, "
+                f"got {self.config.batch_size}"
+            )
+
+    def _batch_sizes(self):
+        """Every batch size on the slider: the usual ones that the data allow, and that of the config."""
+        usual = [m for m in BATCH_SIZES if m <= len(self.dataset.train_x)]
+        return tuple(sorted({*usual, self.config.batch_size}))
+
+    def _training_controls(self):
+        """Build momentum, batch_size, learning_rate, seed and pytorch_momentum."""
+        config = self.config
+        plain = {"style": {"description_width": "initial"}}
+        return {
+            "momentum": number_slider("momentum", MOMENTA, 0.9, labels=momentum_labels(MOMENTA, False), width="430px"),
+            "batch_size": number_slider("batch size", self._batch_sizes(), config.batch_size),
+            "learning_rate": widgets.Dropdown(
+                options=sorted({*LEARNING_RATES, config.learning_rate}),
+                value=config.learning_rate,
+                description="learning rate",
+                layout=widgets.Layout(width="190px"),
+                **plain,
+            ),
+            "seed": widgets.BoundedIntText(
+                config.seed, min=0, max=10**6, description="seed", layout=widgets.Layout(width="120px"), **plain
+            ),
+            "pytorch_momentum": widgets.Checkbox(
+                False,
+                description="write momentum the PyTorch way",
+                indent=False,
+                layout=widgets.Layout(width="260px"),
+            ),
+        }
+
+    def _react(self, control):
+        if control is self.controls["pytorch_momentum"]:
+            self._relabel_momentum()
+
+    def _relabel_momentum(self):
+        pytorch = self.controls["pytorch_momentum"].value
+        self._relabel(self.controls["momentum"], momentum_labels(MOMENTA, pytorch))
+
+    def _prepare(self, recording):
+        """Compute what is remembered beside a recording, as a tuple; for subclasses, on the training thread."""
+        return ()
+
+    def _config_of(self, state):
+        return replace(self.config, batch_size=state.batch_size, learning_rate=state.learning_rate, seed=state.seed)
+
+    def _remembered(self, config):
+        """The recording of a config and what `_prepare` made of it; None while it is being trained."""
+        if config not in self._recordings:
+            self._train(config)
+            return None
+        self._stop_training()
+        self._recordings.move_to_end(config)
+        return self._recordings[config]
+
+    def _train(self, config):
+        self._progress.value = 0
+        self._progress.layout.visibility = "visible"
+        shown = " The picture still shows the run before." if self._recordings else ""
+        self._say(f"Training with batch size {config.batch_size} ...{shown}")
+        self._job.start(lambda cancelled: self._train_and_show(config, cancelled))
+
+    def _train_and_show(self, config, cancelled):
+        """Run on the training thread."""
+        with self._shown_errors():
+            try:
+                recording = train(self.dataset, config, on_step=self._show_progress(cancelled), should_stop=cancelled)
+            except TrainingDiverged as error:
+                with self._lock:
+                    if not cancelled():
+                        self._stop_training()
+                        self._say(f"{error} The picture is the last good one.")
+                return
+            if cancelled():
+                return
+            remembered = recording, *self._prepare(recording)
+            with self._lock:
+                self._recordings[config] = remembered
+                while len(self._recordings) > REMEMBERED:
+                    self._recordings.popitem(last=False)
+                if not cancelled():
+                    self._update()
+
+    def _show_progress(self, cancelled):
+        every = max(self.config.steps // 20, 1)
+
+        def show(step, loss):
+            if step % every == 0 and not cancelled():
+                self._progress.value = step
+
+        return show
+
+    def _stop_training(self):
+        self._job.cancel()
+        self._progress.layout.visibility = "hidden"
+
+
+def momentum_labels(momenta, pytorch):
+    """Write momenta our way with PyTorch's number in brackets, or the other way round."""
+    if pytorch:
+        return [f"{1 - p:.4g} (kept: {p:g})" for p in momenta]
+    return [f"{p:g} (PyTorch: {1 - p:.4g})" for p in momenta]

@@ -1,0 +1,89 @@
+from dataclasses import FrozenInstanceError
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bn_teach.frameworks import FRAMEWORKS, Framework, kept_fraction
+
+# name: weighs, default, eps, running variance unbiased, initial mean, initial variance, a batch of one
+TABLE = {
+    "pytorch": ("new", 0.1, 1e-5, True, 0.0, 1.0, "error"),
+    "keras": ("old", 0.99, 1e-3, False, 0.0, 1.0, "beta"),
+    "tf_keras_fused": ("old", 0.99, 1e-3, True, 0.0, 1.0, "nan"),
+    "flax": ("old", 0.99, 1e-5, False, 0.0, 1.0, "beta"),
+    "onnx": ("old", 0.9, 1e-5, False, None, None, "beta"),
+    "cs231n": ("old", 0.9, 1e-5, False, 0.0, 0.0, "beta"),
+    "d2l": ("new", 0.1, 1e-5, False, 0.0, 1.0, "beta"),
+}
+
+
+@pytest.mark.parametrize("name", TABLE)
+def test_what_each_framework_does(name):
+    f = FRAMEWORKS[name]
+    assert (
+        f.momentum_weighs,
+        f.default_momentum,
+        f.eps,
+        f.running_var_unbiased,
+        f.initial_mean,
+        f.initial_var,
+        f.single_example,
+    ) == TABLE[name]
+
+
+def test_no_framework_is_left_untested():
+    assert set(FRAMEWORKS) == set(TABLE)
+
+
+@pytest.mark.parametrize("framework", FRAMEWORKS.values(), ids=FRAMEWORKS.keys())
+def test_every_row_is_complete(framework):
+    assert isinstance(framework, Framework)
+    assert framework.name
+    assert framework.source
+    assert framework.momentum_weighs in ("old", "new")
+    assert framework.single_example in ("error", "beta", "nan")
+
+
+def test_the_table_is_read_only():
+    with pytest.raises(TypeError):
+        FRAMEWORKS["pytorch"] = None
+    with pytest.raises(FrozenInstanceError):
+        FRAMEWORKS["pytorch"].eps = 0.1
+
+
+def test_kept_fraction_by_hand():
+    assert kept_fraction("pytorch", 0.1) == 0.9
+    assert kept_fraction("pytorch", 1.0) == 0.0
+    assert kept_fraction("pytorch", 0.0) == 1.0
+    assert kept_fraction("keras", 0.99) == 0.99
+    assert kept_fraction("d2l", 0.25) == 0.75
+
+
+def test_pytorchs_none_stays_the_cumulative_average():
+    assert kept_fraction("pytorch", None) is None
+
+
+@given(st.sampled_from(sorted(FRAMEWORKS)), st.floats(0, 1))
+def test_kept_fraction_keeps_or_turns_round(name, momentum):
+    kept = kept_fraction(name, momentum)
+    assert kept == (momentum if FRAMEWORKS[name].momentum_weighs == "old" else 1 - momentum)
+    assert 0 <= kept <= 1
+
+
+@pytest.mark.parametrize("momentum", [-0.1, 1.5, float("nan")])
+def test_a_momentum_outside_0_to_1_is_named(momentum):
+    with pytest.raises(ValueError, match=rf"momentum must be between 0 and 1 .*got {momentum}"):
+        kept_fraction("keras", momentum)
+
+
+def test_an_unknown_framework_is_named_with_all_that_are_known():
+    with pytest.raises(ValueError, match=r"framework must be one of 'pytorch', 'keras', .*got 'torch'"):
+        kept_fraction("torch", 0.1)
+    with pytest.raises(TypeError, match="framework must be one of .*got None"):
+        kept_fraction(None, 0.1)
+
+
+def test_only_pytorch_knows_none():
+    with pytest.raises(TypeError, match="momentum must be a finite number .*got None"):
+        kept_fraction("keras", None)
