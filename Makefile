@@ -3,7 +3,7 @@
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help lab test lint format browser clean FORCE
+.PHONY: help lab test lint format browser parity clean FORCE
 
 # make lab PYTHON=/path/to/python   that Python for a new .venv (`make clean` removes an old one)
 # make test ARGS="-k momentum"      more arguments for pytest, or for JupyterLab
@@ -27,6 +27,12 @@ test: lint  ## Lint, then run all tests and all notebooks
 
 browser: .venv/test  ## Run the browser tests alone (they need chromium)
 	$(VENV) -m pytest $(ARGS) tests/browser
+
+# The CPU build of PyTorch, first and alone: the ordinary one brings gigabytes of CUDA.
+parity: .venv/test  ## Install the frameworks and compare ours with them
+	$(VENV) -c 'import torch' 2>/dev/null || $(VENV) -m pip install --disable-pip-version-check 'torch==2.13.0+cpu'
+	$(VENV) -m pip install --quiet --disable-pip-version-check --editable ".[test,parity]"
+	BN_TEACH_REQUIRE_PARITY=1 $(VENV) -m pytest $(ARGS) tests/parity tests/test_torch_recorder_live.py
 
 lint: .venv/test  ## Check style and format, notebooks included
 	$(VENV) -m ruff check

@@ -10,6 +10,7 @@ __version__ = "0.1.0"
 
 _MODULES = (
     "batchnorm",
+    "clinic",
     "data",
     "exercises",
     "explorers",
@@ -18,7 +19,10 @@ _MODULES = (
     "network",
     "replay",
     "running",
+    "sweep",
     "theory",
+    "torch_recorder",
+    "tracking",
     "training",
 )
 _HOME = {

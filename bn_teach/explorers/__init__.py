@@ -1,6 +1,7 @@
 """Explorers: pictures with controls, one per file, all on the same base."""
 
 from bn_teach.explorers.batch_statistics import BatchStatisticsExplorer
+from bn_teach.explorers.clinic import ClinicExplorer
 from bn_teach.explorers.momentum import MomentumExplorer
 from bn_teach.explorers.prediction import Prediction
 from bn_teach.explorers.race import EstimatorRaceExplorer
@@ -9,6 +10,7 @@ from bn_teach.explorers.two_modes import TwoModesExplorer
 
 __all__ = [
     "BatchStatisticsExplorer",
+    "ClinicExplorer",
     "EstimatorRaceExplorer",
     "MomentumExplorer",
     "Prediction",

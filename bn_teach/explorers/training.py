@@ -113,7 +113,7 @@ class TrainingExplorer(Explorer):
         }
 
     def _react(self, control):
-        if control is self.controls["pytorch_momentum"]:
+        if control is self.controls.get("pytorch_momentum"):
             self._relabel_momentum()
 
     def _relabel_momentum(self):

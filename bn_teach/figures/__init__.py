@@ -13,6 +13,7 @@ from bn_teach.figures.batch_statistics import (
     batch_statistics_ranges,
     batch_statistics_traces,
 )
+from bn_teach.figures.clinic import clinic_figure, clinic_nothing, clinic_ranges, clinic_traces
 from bn_teach.figures.momentum import momentum_figure, momentum_ranges, momentum_traces
 from bn_teach.figures.panels import figure_widget, fill
 from bn_teach.figures.race import race_figure, race_ranges, race_traces
@@ -27,6 +28,10 @@ __all__ = [
     "batch_statistics_figure",
     "batch_statistics_ranges",
     "batch_statistics_traces",
+    "clinic_figure",
+    "clinic_nothing",
+    "clinic_ranges",
+    "clinic_traces",
     "figure_widget",
     "fill",
     "momentum_figure",

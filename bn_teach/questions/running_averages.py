@@ -111,8 +111,8 @@ QUESTIONS = {
         "A running average starts at 0 and has momentum 0.99. Every mini-batch says exactly 1. After 100 "
         "mini-batches, how many percent of the way from 0 to 1 is it still away from 1?",
         _missing_after_100,
-        "Each update keeps 0.99 of the distance, and a hundred factors of 0.99 make 0.366. It takes {until} "
-        "updates until less than 1 % of the way is left.",
+        "Each update keeps 0.99 of the distance, and a hundred factors of 0.99 make 0.366. It takes {until} updates "
+        "until less than 1 % of the way is left.",
         unit="percent",
         close=4.0,
     ),
@@ -155,14 +155,15 @@ QUESTIONS = {
         "Batch size 4, momentum 0.99, and 2,000 mini-batches of a population that does not move. Which of the two "
         "corrections still makes a difference of 1 % or more to the running variance?",
         _still_matters,
-        "The start is long forgotten: 2,000 factors of 0.99 make next to nothing. But an average of "
-        "variances that are each too small stays too small: it settles at {neither:.2f} of the truth, with m/(m-1) at "
+        "The start is long forgotten: 2,000 factors of 0.99 make next to nothing. But an average of variances that "
+        "are each too small stays too small: it settles at {neither:.2f} of the truth, with m/(m-1) at "
         "{corrected:.2f}.",
         choices=(_SMALL, _START, _BOTH, _NEITHER),
     ),
     "scatter-in-epochs": Question(
         "The network from notebook 00, its weights frozen, batch size 16, momentum 0.99. Training goes on drawing "
-        "epochs. The running means of layer 1 scatter. By how many percent of what the formula says?",
+        "epochs. The running means of layer 1 scatter around the exact ones. How large is that scatter, in percent of "
+        "what the formula of section 2 says?",
         _scatter_in_epochs,
         "In an epoch each image comes once. What one mini-batch had too much of, the others of that epoch must have "
         "too little of, and an average that remembers most of an epoch sees it cancel. For epochs there is a formula "

@@ -38,9 +38,19 @@ def _skewed():
     }
 
 
-def _batch_of_two():
-    sample = sample_batches(GaussianPopulation(), 2, 10 * _MANY, seed=1)
-    return {"answer": 100 * float(sample.biased.mean()), "corrected": 100 * float(sample.unbiased.mean())}
+def _why_too_small():
+    values = GaussianPopulation().sample(4, 10 * _MANY, seed=1)
+    from_own = 100 * float(values.var(axis=1).mean())
+    from_true = 100 * float((values**2).mean())  # the true mean is 0
+    rare_values_missed = from_true < 95
+    return {"answer": _RARE if rare_values_missed else _OWN_MEAN, "from_own": from_own, "from_true": from_true}
+
+
+def _more_batches():
+    averages = {b: 100 * float(GaussianPopulation().sample(4, b, seed=1).var(axis=1).mean()) for b in (10, 1000, 10**5)}
+    few, some, many = averages.values()
+    answer = _STAYS if abs(many - 75) < 2 else _NEARER
+    return {"answer": answer, "few": few, "some": some, "many": many}
 
 
 def _cost_of_bias():
@@ -52,10 +62,13 @@ def _cost_of_bias():
 
 
 def _average_deviations():
-    deviations = np.sqrt(sample_batches(GaussianPopulation(), 4, 10 * _MANY, seed=0).unbiased)
-    average = float(deviations.mean())
-    answer = _RIGHT if abs(average - 1) < 0.01 else _LOW if average < 1 else _HIGH
-    return {"answer": answer, "average": average, "formula": expected_std(1.0, 4), "large": expected_std(1.0, 32)}
+    averages = {
+        f"at_{m}": float(np.sqrt(sample_batches(GaussianPopulation(), m, 2 * _MANY, seed=0).unbiased).mean())
+        for m in (2, 4, 32)
+    }
+    off = averages["at_4"] - 1
+    answer = _RIGHT if abs(off) < 0.01 else _LOW if off < 0 else _HIGH
+    return {"answer": answer, **averages, "formula": expected_std(1.0, 4)}
 
 
 def _sorted_batches(batch_size=16):
@@ -74,6 +87,9 @@ def _sorted_batches(batch_size=16):
 
 _SIZES = (32, 64, 128, 256)
 _MORE, _AS_MUCH, _LESS = "they scatter more", "they scatter as much", "they scatter less"
+_OWN_MEAN = "each batch measures distances from its own mean"
+_RARE = "values far out are rare, and a small batch tends to miss them"
+_STAYS, _NEARER = "it settles at 75 % of the truth", "it comes as near to the truth as one likes"
 _RIGHT, _LOW, _HIGH = "right on average", "too low", "too high"
 
 QUESTIONS = {
@@ -94,15 +110,21 @@ QUESTIONS = {
         "{gaussian_variances:.2f} σ², because a rare large value moves a variance much more than it moves a mean.",
         choices=(_MORE, _AS_MUCH, _LESS),
     ),
-    "batch-of-two": Question(
-        "Batches of two values. For each take the variance as training mode does: the mean of the two squared "
-        "distances from the batch's own mean. Averaged over very many batches, how many per cent of the true "
-        "variance is that?",
-        _batch_of_two,
-        "A mean of two values lies in the middle between them, wherever the true mean is, so the distances from it "
-        "come out too short. Dividing by m-1 = 1 instead of 2 repairs that on average: {corrected:.0f} %.",
-        unit="%",
-        close=3.0,
+    "why-too-small": Question(
+        "Variances that divide by m are too small on average, and the smaller the batch, the more so. Why?",
+        _why_too_small,
+        "The test: batches of 4, with distances from the true mean instead of the batch's own. If rare values were "
+        "missed, that would still come out too small. It gives {from_true:.0f} % of the truth. From the batch's own "
+        "mean it is {from_own:.0f} %.",
+        choices=(_RARE, _OWN_MEAN, "computers round numbers down"),
+    ),
+    "more-batches": Question(
+        "Take the average of very many variances of batches of 4, each dividing by m = 4. What happens to it as more "
+        "and more batches go in?",
+        _more_batches,
+        "Measured: {few:.0f} % of the truth with 10 batches, {some:.0f} % with 1,000, {many:.0f} % with 100,000. The "
+        "noise goes away, the bias stays: it is in every single term.",
+        choices=(_NEARER, _STAYS),
     ),
     "unbiased-cost": Question(
         "A real run with batch size 16. The running variance is once fed with variances times m/(m-1), and once "
@@ -110,7 +132,7 @@ QUESTIONS = {
         _cost_of_bias,
         "At batch size 4 the same experiment gives {at_4:.1f}. At 16 the factor stretches what a unit puts out by "
         "{percent:.1f} %, in all units of a layer alike, and hardly any image lies near enough to the border between "
-        "two digits to notice.",
+        "two digits to notice. From batches of 4 or so on, the factor is a matter of being right, not of being better.",
         unit="percentage points",
         close=0.5,
     ),
@@ -118,9 +140,10 @@ QUESTIONS = {
         "Variances that divide by m-1 are right on average. Now take the root of each, and average these standard "
         "deviations, over very many batches of 4. What comes out?",
         _average_deviations,
-        "Measured: {average:.2f} σ; the closed form says {formula:.2f} σ, and {large:.2f} σ for batches of 32. The "
-        "root is a bent curve: a variance that is too small pulls the root down by more than one that is too large "
-        "lifts it.",
+        "Measured: {at_4:.2f} σ, as the closed form says ({formula:.2f}). With batches of 2 it is {at_2:.2f} σ, with "
+        "32 {at_32:.2f} σ. The root is a bent curve: a variance that is too small pulls the root down by more than "
+        "one that is too large lifts it. No factor like m/(m-1) repairs that for all data, for how much is missing "
+        "depends on the shape of the population.",
         choices=(_RIGHT, _LOW, _HIGH),
     ),
     "sorted-batches": Question(

@@ -89,8 +89,8 @@ QUESTIONS = {
     ),
     "freed-of-its-start": Question(
         "Batch size 16. At the end of the run, momentum 0.999 loses about 5 percentage points against exact "
-        "statistics. Now the average is freed of its start: what the initial mean 0 and variance 1 still weigh in it is "
-        "taken out. How many points does it still lose?",
+        "statistics. Now the average is freed of its start: what the initial mean 0 and variance 1 still weigh in it "
+        "is taken out. How many points does it still lose?",
         _freed_of_its_start,
         "With its start it loses {before:.1f}. So most of the damage is not old mini-batches, but the initial value, "
         "which still has {left:.0f} % of the weight after 800 steps. What remains is lag: mini-batches that were seen "
@@ -134,7 +134,7 @@ QUESTIONS = {
         "Momentum 0.9 remembers about {batches:.0f} mini-batches, so after 100 steps next to nothing in the average "
         "belongs to the weights it is used with. (Averages over five runs; single runs differ by several points.)",
         unit="percentage points",
-        close=1.5,
+        close=2.0,
     ),
     "restore-reversal": Question(
         "The same slip, at batch size 16 and momentum 0.999: best weights put back, the latest statistics left in "

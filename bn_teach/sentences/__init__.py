@@ -1,6 +1,7 @@
 """What a picture shows, in words: results in, a plain sentence or two out. One file for each picture."""
 
 from bn_teach.sentences.batch_statistics import batch_statistics_numbers, batch_statistics_sentence
+from bn_teach.sentences.clinic import clinic_reveal, clinic_score, clinic_symptom, clinic_twist, clinic_verdict
 from bn_teach.sentences.common import LAST, cost, percent
 from bn_teach.sentences.momentum import momentum_numbers, momentum_sentence
 from bn_teach.sentences.race import race_sentence
@@ -11,6 +12,11 @@ __all__ = [
     "LAST",
     "batch_statistics_numbers",
     "batch_statistics_sentence",
+    "clinic_reveal",
+    "clinic_score",
+    "clinic_symptom",
+    "clinic_twist",
+    "clinic_verdict",
     "cost",
     "momentum_numbers",
     "momentum_sentence",

@@ -1,0 +1,32 @@
+"""Record your own PyTorch model while it trains, and replay its running statistics.
+
+::
+
+    with record_torch(model) as recorded:
+        ...  # your training loop, as it is
+    recorded.exact = exact_statistics(model, batches)  # Algorithm 2: what a running average is after
+    print(report(recorded))  # layer by layer, how far off each momentum would have been
+    write_back(model, recorded.statistics(0.99))  # if you like another one better
+
+Momentum never touches training, so one recorded run tells what every momentum would have given.
+Recording, exact statistics and writing back need PyTorch. The rest does not: a recorded run is a small
+file (`TorchRecording.save`), to be read and replayed where there is none.
+
+As everywhere here, `momentum` is the weight kept on the **old** estimate: 1 minus PyTorch's number.
+"""
+
+from bn_teach.torch_recorder.comparison import MOMENTA, Report, report
+from bn_teach.torch_recorder.history import LayerHistory, TorchRecording, replay_statistics
+from bn_teach.torch_recorder.live import exact_statistics, record_torch, write_back
+
+__all__ = [
+    "MOMENTA",
+    "LayerHistory",
+    "Report",
+    "TorchRecording",
+    "exact_statistics",
+    "record_torch",
+    "replay_statistics",
+    "report",
+    "write_back",
+]

@@ -1,0 +1,123 @@
+"""Keras 3 beside ours, line by line. Keras needs a backend; here it is PyTorch, whose gradients it uses.
+
+In float32 alone: on every backend but TensorFlow Keras computes batch norm in float32 even where the
+layer is float64 (its `result_type("float64", "float32")` is float32).
+"""
+
+import os
+import tempfile
+
+import numpy as np
+import pytest
+
+from bn_teach.batchnorm import BatchNorm
+from bn_teach.frameworks import FRAMEWORKS, kept_fraction
+
+torch = pytest.importorskip("torch", reason="Keras needs a backend that has gradients: install torch")
+os.environ["KERAS_BACKEND"] = "torch"
+# Keras writes a configuration file when it is first imported; not into somebody's home directory.
+with tempfile.TemporaryDirectory() as home:
+    os.environ["KERAS_HOME"] = home
+    keras = pytest.importorskip("keras", minversion="3.0")
+
+FRAMEWORK = f"Keras {keras.__version__}"
+C = 5
+MOMENTA = [FRAMEWORKS["keras"].default_momentum, 0.0, 0.5, 0.999]
+
+
+def keras_layer(shape, **options):
+    layer = keras.layers.BatchNormalization(**options)
+    layer.build((None, *shape[2:], shape[1]))
+    return layer
+
+
+def test_forward_and_gradients(shape, draw, agree, rounding):
+    x, gamma, beta, dy = draw(shape, "float32")
+    agree = agree("float32", rounding(x, fast_variance=True))
+
+    ours = BatchNorm.like("keras", C)
+    ours.gamma, ours.beta = gamma, beta
+    y = ours(x)
+    dx = ours.backward(dy)
+
+    theirs = keras_layer(shape)
+    theirs.gamma.assign(gamma)
+    theirs.beta.assign(beta)
+    x_keras = channels_last(x).requires_grad_()
+    y_keras = theirs(x_keras, training=True)
+    y_keras.backward(channels_last(dy))
+
+    agree("y", y, channels_first(y_keras))
+    agree("dx", dx, channels_first(x_keras.grad))
+    agree("dgamma", ours.dgamma, theirs.gamma.value.grad)
+    agree("dbeta", ours.dbeta, theirs.beta.value.grad)
+
+
+@pytest.mark.parametrize("momentum", MOMENTA)
+def test_running_statistics_over_200_steps(shape, momentum, stream, agree, rounding):
+    batches = stream("float32")
+    agree = agree("float32", rounding(*batches, updates=200, fast_variance=True))
+
+    ours = BatchNorm.like("keras", C, momentum=kept_fraction("keras", momentum))
+    theirs = keras_layer(shape, momentum=momentum)
+    means, variances = [], []
+    for x in batches:
+        ours(x)
+        theirs(channels_last(x), training=True)
+        means.append((ours.running_mean, to_numpy(theirs.moving_mean)))
+        variances.append((ours.running_var, to_numpy(theirs.moving_variance)))
+
+    agree("running mean, 200 steps", *zip(*means))
+    agree("running variance, 200 steps", *zip(*variances))
+    agree("y in inference", ours.eval()(x), channels_first(theirs(channels_last(x), training=False)))
+
+
+def test_like_takes_over_the_defaults_of_keras():
+    ours, theirs = BatchNorm.like("keras", C), keras.layers.BatchNormalization()
+    assert (ours.momentum, ours.eps) == (theirs.momentum, theirs.epsilon)
+
+
+def test_a_batch_of_one_comes_out_as_beta_and_shrinks_the_running_variance(draw, agree, rounding):
+    x, gamma, beta, _ = draw((1, C), "float32")
+    agree = agree("float32", rounding(updates=1))
+
+    ours = BatchNorm.like("keras", C)
+    ours.gamma, ours.beta = gamma, beta
+    y = ours(x)
+
+    theirs = keras_layer((1, C))
+    theirs.gamma.assign(gamma)
+    theirs.beta.assign(beta)
+    y_keras = theirs(torch.tensor(x), training=True)
+
+    agree("y, one example", y, y_keras.detach())
+    agree("running mean, one example", ours.running_mean, to_numpy(theirs.moving_mean))
+    agree("running variance, one example", ours.running_var, to_numpy(theirs.moving_variance))
+    assert np.array_equal(y, beta[None])
+
+
+def test_a_wrong_number_of_channels_is_refused_by_both():
+    with pytest.raises(ValueError, match="expected axis -1 of input shape to have value 5"):
+        keras_layer((4, C))(torch.ones(4, C + 1), training=True)
+    with pytest.raises(ValueError, match=r"x must have 5 channels .*got shape \(4, 6\)"):
+        BatchNorm.like("keras", C)(np.ones((4, C + 1)))
+
+
+def test_an_empty_batch_that_makes_kerass_variance_nan_is_refused_by_ours():
+    theirs = keras_layer((4, C))
+    theirs(torch.ones(0, C), training=True)
+    assert np.isnan(to_numpy(theirs.moving_variance)).all()
+    with pytest.raises(ValueError, match=r"x must not be empty, got shape \(0, 5\)"):
+        BatchNorm.like("keras", C)(np.ones((0, C)))
+
+
+def channels_last(x):
+    return torch.tensor(np.moveaxis(x, 1, -1).copy())
+
+
+def channels_first(tensor):
+    return np.moveaxis(tensor.detach().numpy(), -1, 1)
+
+
+def to_numpy(variable):
+    return variable.value.detach().numpy().copy()
