@@ -140,14 +140,14 @@ class ClinicExplorer(Explorer):
                 options=[(title, name) for name, title in TITLES.items()],
                 value=first,
                 description="case",
-                layout=widgets.Layout(width="420px"),
+                layout=widgets.Layout(width="390px"),
                 **plain,
             ),
             "cause": widgets.RadioButtons(
                 options=[], description="cause", layout=widgets.Layout(width="max-content"), **plain
             ),
             "number": widgets.Text(
-                description="your number", placeholder="a number", layout=widgets.Layout(width="280px"), **plain
+                description="your number", placeholder="a number", layout=widgets.Layout(width="270px"), **plain
             ),
             "picture": widgets.ToggleButtons(
                 options=[("the case", "case"), ("turn the picture", "twist")], description="picture", **plain
@@ -156,10 +156,11 @@ class ClinicExplorer(Explorer):
                 0, min=0, max=10**6, description="seed", layout=widgets.Layout(width="120px"), **plain
             ),
         }
-        self.commit = widgets.Button(description="Commit and reveal")
-        self.previous = widgets.Button(description="Previous case")
-        self.next = widgets.Button(description="Next case")
-        self.start_over = widgets.Button(description="Forget all answers")
+        narrow = {"layout": widgets.Layout(width="max-content")}
+        self.commit = widgets.Button(description="Commit and reveal", **narrow)
+        self.previous = widgets.Button(description="Previous", **narrow)
+        self.next = widgets.Button(description="Next", **narrow)
+        self.start_over = widgets.Button(description="Forget all answers", **narrow)
         self.commit.on_click(lambda _: self._commit())
         self.previous.on_click(lambda _: self._step(-1))
         self.next.on_click(lambda _: self._step(1))
@@ -169,7 +170,7 @@ class ClinicExplorer(Explorer):
         self._score = widgets.Label()
         self._symptom, self._prompt, self._details = widgets.HTML(), widgets.HTML(), widgets.HTML()
         self._asked = widgets.VBox([self._prompt, row(self.controls["number"], self.commit)])
-        self._asked.layout.max_width = "560px"
+        self._asked.layout.flex = "1 1 400px"
 
     def _react(self, control):
         self._failed = None
@@ -187,8 +188,7 @@ class ClinicExplorer(Explorer):
             number.value = answer.number
             number.description = f"your number ({case.unit})" if case.unit else "your number"
             picture.value = "case"
-        asked = html.escape(case.question, quote=False)
-        self._prompt.value = f"<p><strong>Predict.</strong> {asked}</p>"
+        self._prompt.value = _paragraph("Predict", case.question)
         names = list(CASES)
         self.previous.disabled, self.next.disabled = name == names[0], name == names[-1]
         self._lock_answer()
@@ -310,7 +310,7 @@ class ClinicExplorer(Explorer):
 
 def _paragraph(heading, text):
     strong = f"<strong>{heading}.</strong> " if heading else ""
-    return f"<p>{strong}{html.escape(text, quote=False)}</p>"
+    return f'<p style="margin: 0 0 6px">{strong}{html.escape(text, quote=False)}</p>'
 
 
 def _explained(case, broken, fixed):
@@ -321,4 +321,4 @@ def _explained(case, broken, fixed):
         link = f'<a href="{html.escape(thread.url)}" target="_blank" rel="noopener">{name}</a>' if thread.url else name
         told.append(f"{link}: {html.escape(thread.told, quote=False)}" if thread.told else link)
     paragraphs = [_paragraph(heading, text) for heading, text in clinic_reveal(case, broken, fixed)]
-    return "".join([*paragraphs, f"<p><strong>It happened here.</strong> {'. '.join(told)}.</p>"])
+    return "".join([*paragraphs, f"<p><strong>It happened here.</strong> {'; '.join(told)}.</p>"])

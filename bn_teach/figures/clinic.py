@@ -58,10 +58,10 @@ def clinic_ranges(experiment, broken):
     dict of str to list of two float, or to a dict of what else changes there
     """
     picture = experiment.picture
-    furthest = max(float(x[-1]) for x, _ in broken.lines.values())
+    first, last = (pick(float(x[end]) for x, _ in broken.lines.values()) for pick, end in ((min, 0), (max, -1)))
     number = f"{experiment.number}, {experiment.unit}".removesuffix(", ")
     return {
-        "xaxis": [0.0, 1.02 * furthest],
+        "xaxis": [first if first > last / 2 else 0.0, 1.02 * last],
         "yaxis": list(picture.y_range),
         "yaxis2": list(picture.value_range),
         "xaxis.title": {"text": picture.x_title},

@@ -123,7 +123,7 @@ QUESTIONS = {
         "Momentum 0.999 saw {seen:.0f} % at best. Under exact statistics the weights it kept have {exact:.1f} %; those "
         "that momentum 0.9 kept have {sensible:.1f} %. Nothing went wrong in training; early stopping was misled about "
         "when to end it, and about which checkpoint was the best. (Averages over five runs.)",
-        choices=(_AS_GOOD, _WORSE, "the same weights"),
+        choices=(_AS_GOOD, _WORSE, "better weights"),
     ),
     "restore-latest": Question(
         "Batch size 4, momentum 0.9, patience 10. Training stops, the best weights are put back, and the running "
