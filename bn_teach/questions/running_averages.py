@@ -144,7 +144,8 @@ QUESTIONS = {
     ),
     "one-epoch": Question(
         "Weights frozen, batch size 4: one epoch goes through all training images, each in one mini-batch. You weigh "
-        "all mini-batches alike. How far is the average of their means from the mean of the whole training set?",
+        "all mini-batches alike. In layer 1, how far is the average of their means from the mean of the whole training "
+        "set?",
         _one_epoch,
         "{batches} mini-batches of 4 are {examples:,} images, every one of them once: the average of the means is the "
         "sum of all images divided by their number, in another order. No image is missing, so there is nothing to be "
