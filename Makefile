@@ -11,6 +11,9 @@ PYTHON ?=
 ARGS ?=
 
 VENV := .venv/bin/python
+
+# The matrices are small: several BLAS threads would spend their time waiting for each other.
+export OPENBLAS_NUM_THREADS ?= 1
 PYTHONS := $(if $(PYTHON),"$(PYTHON)",python3.14 python3.13 python3.12 python3.11 python3 python)
 
 help:  ## Show this list

@@ -9,7 +9,7 @@ import pytest
 
 from bn_teach.data import Dataset
 from bn_teach.replay import ESTIMATORS, replay
-from bn_teach.sweep import SweepFailed, sweep
+from bn_teach.sweep import Sweep, SweepFailed, sweep
 from bn_teach.training import TrainingConfig, train
 
 CONFIGS = [TrainingConfig(batch_size=m, steps=25, hidden=(7, 5), seed=seed) for m in (4, 8) for seed in (0, 1)]
@@ -34,6 +34,13 @@ def test_curves_are_those_of_train_and_replay(clouds, in_process):
                 alone = replay(recording, momentum, estimator=estimator)
                 assert np.array_equal(in_process.accuracy[c, m, e], alone.validation_accuracy)
                 assert np.array_equal(in_process.steps, alone.steps)
+
+
+def test_a_run_that_is_there_already_gives_the_same_curves(clouds, in_process):
+    alone = Sweep.of(train(clouds, CONFIGS[1]), MOMENTA, estimators=ESTIMATORS)
+    assert np.array_equal(alone.accuracy, in_process.accuracy[1:2])
+    assert np.array_equal(alone.steps, in_process.steps)
+    assert alone.configs == (CONFIGS[1],)
 
 
 def test_axes_are_configs_momenta_estimators_checkpoints(in_process):

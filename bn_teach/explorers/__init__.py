@@ -3,8 +3,10 @@
 from bn_teach.explorers.batch_statistics import BatchStatisticsExplorer
 from bn_teach.explorers.clinic import ClinicExplorer
 from bn_teach.explorers.momentum import MomentumExplorer
+from bn_teach.explorers.paper import PaperFigure
 from bn_teach.explorers.prediction import Prediction
 from bn_teach.explorers.race import EstimatorRaceExplorer
+from bn_teach.explorers.recorder import RecorderExplorer
 from bn_teach.explorers.running_statistics import RunningStatisticsExplorer
 from bn_teach.explorers.two_modes import TwoModesExplorer
 
@@ -13,7 +15,9 @@ __all__ = [
     "ClinicExplorer",
     "EstimatorRaceExplorer",
     "MomentumExplorer",
+    "PaperFigure",
     "Prediction",
+    "RecorderExplorer",
     "RunningStatisticsExplorer",
     "TwoModesExplorer",
 ]

@@ -69,7 +69,7 @@ class BatchStatisticsExplorer(TrainingExplorer):
     --------
     >>> explorer = BatchStatisticsExplorer()
     >>> explorer.controls["batch_size"].value = 64
-    >>> "1/√64 is 0.125" in explorer.status
+    >>> "σ/√m gives 0.125 σ" in explorer.status
     True
     """
 

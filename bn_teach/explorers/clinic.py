@@ -233,13 +233,14 @@ class ClinicExplorer(Explorer):
     def _draw(self):
         state, case = self.state, CASES[self.controls["case"].value]
         self._score.value = clinic_score(_RESULTS.values(), len(CASES))
-        turned = state.picture == "twist"
+        turned = state.picture == "twist" and case.twist is not None and self.revealed
         experiment = case.twist.experiment if turned else case.experiment
+        wanted = (experiment, state.seed)
         if self._failed is not None:
             return self._tell_failure(case)
-        broken, fixed = self._runs.get((state.case, state.picture, state.seed), (None, None))
+        broken, fixed = self._runs.get(wanted, (None, None))
         if broken is None or (self.revealed and fixed is None):
-            self._run(state, experiment)
+            self._run(wanted, broken, small=turned)
             return None
         self._job.cancel()
         fixed = fixed if self.revealed else None
@@ -274,20 +275,23 @@ class ClinicExplorer(Explorer):
         self._symptom.value = self._details.value = ""
         return clinic_nothing(), {}, f"'{case.title}' cannot be reproduced here: {self._failed}."
 
-    def _run(self, state, experiment):
-        known, _ = self._runs.get((state.case, state.picture, state.seed), (None, None))
-        what = "the fix" if self.revealed else "the case"
-        self._say(f"Running {what} ...")
+    def _run(self, wanted, known, *, small):
+        """Run an experiment on a thread of its own; what is `known` of it, the broken run, is not run again."""
         revealed = self.revealed
-        self._job.start(lambda cancelled: self._run_and_show(state, experiment, known, revealed, cancelled))
+        self._say(f"Running {'the fix' if revealed else 'the case'} ...")
+        self._job.start(lambda cancelled: self._run_and_show(wanted, known, revealed, small, cancelled))
 
-    def _run_and_show(self, state, experiment, broken, revealed, cancelled):
-        """Run on a thread of its own."""
+    def _run_and_show(self, wanted, broken, revealed, small, cancelled):
+        experiment, seed = wanted
         with self._shown_errors():
             try:
-                broken = broken or experiment.broken(state.seed)
-                fixed = experiment.fixed(state.seed) if revealed and not cancelled() else None
-                self._check(state, experiment, broken, fixed)
+                broken = broken or experiment.broken(seed)
+                fixed = experiment.fixed(seed) if revealed and not cancelled() else None
+                if small:  # where an effect turns round, it may also vanish
+                    experiment.check(seed, broken)
+                    experiment.check(seed, fixed or broken)
+                else:
+                    experiment.check(seed, broken, fixed)
             except Exception as error:
                 with self._lock:
                     if not cancelled():
@@ -295,17 +299,12 @@ class ClinicExplorer(Explorer):
                         self._update()
                 return
             with self._lock:
-                self._runs[state.case, state.picture, state.seed] = broken, fixed
+                self._runs[wanted] = broken, fixed
                 if not cancelled():
                     self._update()
 
-    def _check(self, state, experiment, broken, fixed):
-        """Complain about runs that do not show what is described; where an effect turns round, it may be small."""
-        if state.picture == "case":
-            experiment.check(state.seed, broken, fixed)
-        else:
-            experiment.check(state.seed, broken)
-            experiment.check(state.seed, fixed)
+
+_LINK = 'target="_blank" rel="noopener" style="color: var(--jp-content-link-color); text-decoration: underline"'
 
 
 def _paragraph(heading, text):
@@ -318,7 +317,7 @@ def _explained(case, broken, fixed):
     told = []
     for thread in case.threads:
         name = html.escape(thread.name)
-        link = f'<a href="{html.escape(thread.url)}" target="_blank" rel="noopener">{name}</a>' if thread.url else name
+        link = f'<a href="{html.escape(thread.url)}" {_LINK}>{name}</a>' if thread.url else name
         told.append(f"{link}: {html.escape(thread.told, quote=False)}" if thread.told else link)
     paragraphs = [_paragraph(heading, text) for heading, text in clinic_reveal(case, broken, fixed)]
     return "".join([*paragraphs, f"<p><strong>It happened here.</strong> {'; '.join(told)}.</p>"])

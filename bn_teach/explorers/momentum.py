@@ -5,14 +5,7 @@ from dataclasses import dataclass, fields
 import ipywidgets as widgets
 
 from bn_teach.explorers.base import folded, row
-from bn_teach.explorers.training import (  # noqa: F401
-    BATCH_SIZES,
-    ESTIMATOR_LABELS,
-    LEARNING_RATES,
-    MOMENTA,
-    TrainingExplorer,
-    momentum_labels,
-)
+from bn_teach.explorers.training import ESTIMATOR_LABELS, TrainingExplorer
 from bn_teach.figures import figure_widget, momentum_figure, momentum_ranges, momentum_traces
 from bn_teach.replay import ESTIMATORS, replay
 from bn_teach.sentences import momentum_sentence

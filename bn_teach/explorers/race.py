@@ -75,6 +75,8 @@ class EstimatorRaceExplorer(TrainingExplorer):
     True
     """
 
+    remembered = 8  # one for each batch size
+
     def __init__(self, dataset=None, config=TrainingConfig()):
         super().__init__(dataset, config)
         self._replayed = None
@@ -151,7 +153,9 @@ class EstimatorRaceExplorer(TrainingExplorer):
         }
 
     def _prepare(self, recording):
-        return ({name: replay(recording, estimator=name) for name in ESTIMATORS if name not in MOVING},)
+        fixed = {name: replay(recording, estimator=name) for name in ESTIMATORS if name not in MOVING}
+        # The cumulative average of every step is not drawn, and takes more memory than all the rest.
+        return ({name: replace(one, running_mean=None, running_var=None) for name, one in fixed.items()},)
 
     def _draw(self):
         state = self.state

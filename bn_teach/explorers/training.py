@@ -47,6 +47,9 @@ class TrainingExplorer(Explorer):
         layers, or with a batch larger than the training set.
     """
 
+    remembered = REMEMBERED
+    """How many recordings are kept, the latest ones."""
+
     def __init__(self, dataset, config):
         super().__init__()
         self.dataset = load_digits() if dataset is None else dataset
@@ -159,7 +162,7 @@ class TrainingExplorer(Explorer):
             remembered = recording, *self._prepare(recording)
             with self._lock:
                 self._recordings[config] = remembered
-                while len(self._recordings) > REMEMBERED:
+                while len(self._recordings) > self.remembered:
                     self._recordings.popitem(last=False)
                 if not cancelled():
                     self._update()

@@ -61,7 +61,7 @@ class TwoModesExplorer(TrainingExplorer):
     --------
     >>> explorer = TwoModesExplorer()
     >>> explorer.wait()
-    >>> "in training mode" in explorer.status.lower()
+    >>> "whatever stands beside it" in explorer.status
     True
     """
 

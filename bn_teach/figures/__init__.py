@@ -16,7 +16,9 @@ from bn_teach.figures.batch_statistics import (
 from bn_teach.figures.clinic import clinic_figure, clinic_nothing, clinic_ranges, clinic_traces
 from bn_teach.figures.momentum import momentum_figure, momentum_ranges, momentum_traces
 from bn_teach.figures.panels import figure_widget, fill
+from bn_teach.figures.paper import paper_figure, paper_ranges, paper_traces
 from bn_teach.figures.race import race_figure, race_ranges, race_traces
+from bn_teach.figures.recorder import recorder_figure, recorder_ranges, recorder_traces
 from bn_teach.figures.running_statistics import (
     running_statistics_figure,
     running_statistics_ranges,
@@ -37,9 +39,15 @@ __all__ = [
     "momentum_figure",
     "momentum_ranges",
     "momentum_traces",
+    "paper_figure",
+    "paper_ranges",
+    "paper_traces",
     "race_figure",
     "race_ranges",
     "race_traces",
+    "recorder_figure",
+    "recorder_ranges",
+    "recorder_traces",
     "running_statistics_figure",
     "running_statistics_ranges",
     "running_statistics_traces",

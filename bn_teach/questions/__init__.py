@@ -5,7 +5,15 @@ stand here and not in the notebook, so that nobody reads them before having comm
 file for each notebook.
 """
 
-from bn_teach.questions import running_averages, samples, start_here, tracking_accuracy, two_modes
+from bn_teach.questions import (
+    paper,
+    running_averages,
+    samples,
+    start_here,
+    tracking_accuracy,
+    two_modes,
+    your_framework,
+)
 from bn_teach.questions.question import Question
 
 QUESTIONS = {
@@ -14,6 +22,8 @@ QUESTIONS = {
     **samples.QUESTIONS,
     **running_averages.QUESTIONS,
     **tracking_accuracy.QUESTIONS,
+    **paper.QUESTIONS,
+    **your_framework.QUESTIONS,
 }
 """Name to `Question`."""
 

@@ -12,7 +12,7 @@ from bn_teach.training import TrainingConfig, train
 SEEDS = range(5)
 
 
-@lru_cache(maxsize=12)
+@lru_cache(maxsize=6)
 def run(batch_size=16, seed=0):
     """Train the default network on the digits, once."""
     return train(load_digits(), TrainingConfig(batch_size=batch_size, seed=seed))

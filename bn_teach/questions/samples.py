@@ -116,7 +116,7 @@ QUESTIONS = {
         "The test: batches of 4, with distances from the true mean instead of the batch's own. If rare values were "
         "missed, that would still come out too small. It gives {from_true:.0f} % of the truth. From the batch's own "
         "mean it is {from_own:.0f} %.",
-        choices=(_RARE, _OWN_MEAN, "computers round numbers down"),
+        choices=(_RARE, _OWN_MEAN, "bad luck, which more batches would even out"),
     ),
     "more-batches": Question(
         "Take the average of very many variances of batches of 4, each dividing by m = 4. What happens to it as more "

@@ -1,10 +1,19 @@
 """What a picture shows, in words: results in, a plain sentence or two out. One file for each picture."""
 
 from bn_teach.sentences.batch_statistics import batch_statistics_numbers, batch_statistics_sentence
-from bn_teach.sentences.clinic import clinic_reveal, clinic_score, clinic_symptom, clinic_twist, clinic_verdict
+from bn_teach.sentences.clinic import (
+    clinic_reveal,
+    clinic_score,
+    clinic_symptom,
+    clinic_table,
+    clinic_twist,
+    clinic_verdict,
+)
 from bn_teach.sentences.common import LAST, cost, percent
 from bn_teach.sentences.momentum import momentum_numbers, momentum_sentence
+from bn_teach.sentences.paper import paper_sentence
 from bn_teach.sentences.race import race_sentence
+from bn_teach.sentences.recorder import recorder_numbers, recorder_sentence
 from bn_teach.sentences.running_statistics import running_statistics_numbers, running_statistics_sentence
 from bn_teach.sentences.two_modes import two_modes_numbers, two_modes_sentence
 
@@ -15,13 +24,17 @@ __all__ = [
     "clinic_reveal",
     "clinic_score",
     "clinic_symptom",
+    "clinic_table",
     "clinic_twist",
     "clinic_verdict",
     "cost",
     "momentum_numbers",
     "momentum_sentence",
+    "paper_sentence",
     "percent",
     "race_sentence",
+    "recorder_numbers",
+    "recorder_sentence",
     "running_statistics_numbers",
     "running_statistics_sentence",
     "two_modes_numbers",

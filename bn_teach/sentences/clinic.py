@@ -122,10 +122,33 @@ def clinic_score(results, total):
     return f"{len(results)} of {total} cases done: cause right {causes}, number close {numbers}"
 
 
+def clinic_table(experiments):
+    """Write effects below each other: mean and standard deviation over the seeds that were measured.
+
+    Parameters
+    ----------
+    experiments : dict of str to Experiment
+        By what stands in the first column.
+
+    Returns
+    -------
+    str
+    """
+    rows = [("", "before", "after", "change", "seeds")]
+    for title, experiment in experiments.items():
+        effect = experiment.effect
+        unit = "points" if experiment.unit == "%" else experiment.unit
+        change = f"{experiment.rounded(effect.size, '+')} ± {experiment.rounded(effect.spread)} {unit}"
+        before, after = (_mean(values, experiment) for values in (effect.before, effect.after))
+        rows.append((title, before, after, change, str(len(effect.seeds))))
+    widths = [max(len(line[column]) for line in rows) for column in range(5)]
+    return "\n".join("  ".join(map(str.ljust, line, widths)).rstrip() for line in rows)
+
+
 def _over_seeds(experiment, both):
     effect = experiment.effect
     means = both.format(*(_mean(values, experiment) for values in (effect.before, effect.after)))
-    change = f"{effect.size:+.{experiment.digits}f} ± {effect.spread:.{experiment.digits}f}"
+    change = f"{experiment.rounded(effect.size, '+')} ± {experiment.rounded(effect.spread)}"
     return (
         f"Over {len(effect.seeds)} seeds: {means}, a difference of {change} (mean ± standard deviation from seed to "
         "seed)."
@@ -133,8 +156,7 @@ def _over_seeds(experiment, both):
 
 
 def _mean(values, experiment):
-    digits = experiment.digits
-    return f"{statistics.fmean(values):.{digits}f} ± {statistics.stdev(values):.{digits}f}"
+    return f"{experiment.rounded(statistics.fmean(values))} ± {experiment.rounded(statistics.stdev(values))}"
 
 
 def _values(experiment, broken, fixed):

@@ -16,15 +16,18 @@ As everywhere here, `momentum` is the weight kept on the **old** estimate: 1 min
 """
 
 from bn_teach.torch_recorder.comparison import MOMENTA, Report, report
+from bn_teach.torch_recorder.example import Example, load_example
 from bn_teach.torch_recorder.history import LayerHistory, TorchRecording, replay_statistics
 from bn_teach.torch_recorder.live import exact_statistics, record_torch, write_back
 
 __all__ = [
     "MOMENTA",
+    "Example",
     "LayerHistory",
     "Report",
     "TorchRecording",
     "exact_statistics",
+    "load_example",
     "record_torch",
     "replay_statistics",
     "report",

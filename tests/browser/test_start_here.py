@@ -33,10 +33,10 @@ def test_both_sliders_move_the_picture_and_the_sentence(lab):
 def test_a_prediction_is_answered_by_keyboard(lab):
     notebook = lab.open("00_start_here.ipynb")
     notebook.run_all()
-    notebook.show(1)
+    notebook.show(2)
     answer = lab.page.get_by_label("your answer (percentage points)").first
     answer.fill("5")
     answer.press("Tab")
     lab.page.keyboard.press("Enter")
-    notebook.wait_for(lambda: "You said 5, the run says" in notebook.status(1), what="the reveal")
+    notebook.wait_for(lambda: "You said 5, the run says" in notebook.status(2), what="the reveal")
     assert notebook.errors() == []

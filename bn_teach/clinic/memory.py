@@ -1,0 +1,320 @@
+"""Runs in which the average remembers too little, too much, or the wrong thing."""
+
+import numpy as np
+
+from bn_teach.clinic.case import Case, Experiment, Picture, Run, Thread, Twist
+from bn_teach.clinic.effects import EFFECTS
+from bn_teach.clinic.runs import accuracy_curve, at_end, trained, training_curve
+from bn_teach.replay import replay
+from bn_teach.theory import start_up_weight
+
+
+def at_last(curve):
+    """What the last checkpoint shows."""
+    return float(curve[1][-1])
+
+
+def typical_jump(curve):
+    """How far a curve jumps from one checkpoint to the next, on average over the second half of the run."""
+    late = curve[1][len(curve[1]) // 2 :]
+    return float(np.abs(np.diff(late)).mean())
+
+
+def judged(before, after, *, number=at_end, **settings):
+    """Build a broken and a fixed run out of one network, judged by two kinds of statistics.
+
+    Parameters
+    ----------
+    before, after : (float, str)
+        Momentum and estimator of `replay`.
+    number : callable
+        From an accuracy curve to the number that the experiment is about.
+    **settings
+        Of `TrainingConfig`.
+
+    Returns
+    -------
+    dict
+        "broken" and "fixed": functions from a seed to a `Run`.
+    """
+
+    def curve(seed, momentum, estimator):
+        return accuracy_curve(replay(trained(seed, **settings), momentum, estimator=estimator))
+
+    def broken(seed):
+        seen, recording = curve(seed, *before), trained(seed, **settings)
+        facts = {
+            "steps": recording.steps,
+            "left": 100 * start_up_weight(before[0], recording.steps),
+            "exact": number(curve(seed, 0.0, "algorithm2")),
+        }
+        return Run(number(seen), {"seen": seen, "reference": training_curve(recording)}, facts)
+
+    def fixed(seed):
+        seen = curve(seed, *after)
+        return Run(number(seen), {"fixed": seen}, {})
+
+    return {"broken": broken, "fixed": fixed}
+
+
+def _gain(broken, fixed):
+    return fixed.value - broken.value
+
+
+_ACCURACY = "validation accuracy, % (dotted: training)"
+_STEP = "training step"
+
+_BRISK = {"learning_rate": 0.3, "steps": 400}
+
+FAIR_AVERAGE = Case(
+    title="An average that is fair to all",
+    symptom="Batch size 16, learning rate 0.3. So as to favour none, every mini-batch of the whole training gets the "
+    "same weight in the running statistics (PyTorch: momentum=None). Training goes well, and yet validation accuracy "
+    "is {before} over the last ten checkpoints. The weights can do better than that.",
+    cause="old-weights",
+    causes=("overfitting", "start", "old-weights", "too-few-images"),
+    question="The same weights, judged with statistics from one more pass over the training set: how many percentage "
+    "points more?",
+    unit="percentage points",
+    truth=_gain,
+    low=-20,
+    high=50,
+    close=0.8,
+    formula="cumulative = (batch 1 + ... + batch t) / t. Each batch went through the weights of its own step, and "
+    "half of them through those of the first half of training. Algorithm 2 of the paper averages too, but all its "
+    "mini-batches go through the weights as they are now.",
+    fix="Freeze the weights, send the training set through once, average that.",
+    spot="PyTorch: torch.optim.swa_utils.update_bn(loader, model), then evaluate again. If the accuracy moves by a "
+    "point, the running statistics were stale.",
+    careful="So why does anybody keep a moving average? Because it forgets: with momentum 0.9 it was as good as the "
+    "full pass here (turn the picture to see it), and it costs nothing in the middle of training.",
+    threads=(
+        Thread(
+            "discuss.d2l.ai, topic 83",
+            "https://discuss.d2l.ai/t/batch-normalization/83",
+            "somebody asks why prediction needs a moving average at all, when one could compute the average of the "
+            "whole data set once training is finished",
+        ),
+        Thread(
+            "keras-team/keras#3949",
+            "https://github.com/keras-team/keras/issues/3949",
+            "training and prediction on the same data disagree by far in very large networks, and the suspicion is "
+            "that the average holds too much history; the wish is for a pass over the whole data set afterwards",
+        ),
+    ),
+    experiment=Experiment(
+        number="validation accuracy",
+        unit="%",
+        digits=1,
+        **judged((0.9, "cumulative"), (0.9, "algorithm2"), **_BRISK),
+        effect=EFFECTS["fair-average"],
+        picture=Picture(_ACCURACY, _STEP, (70, 101), (90, 100)),
+    ),
+    twist=Twist(
+        "A moving average with momentum 0.9 needs no extra pass, and is no worse than one: {before} with it, {after} "
+        "with the pass.",
+        Experiment(
+            number="validation accuracy",
+            unit="%",
+            digits=1,
+            **judged((0.9, "ema"), (0.9, "algorithm2"), **_BRISK),
+            effect=EFFECTS["fair-average, twist"],
+            picture=Picture(_ACCURACY, _STEP, (70, 101), (90, 100)),
+        ),
+    ),
+)
+
+PORTED = Case(
+    title="Ported, and unsteady",
+    symptom="A network moves from one framework to another with its whole configuration, number for number. Batch "
+    "size 8. The training loss is the same as before. The validation curve jumps, and averages {before} over the last "
+    "ten checkpoints, several points less than in the old framework.",
+    cause="reversed",
+    causes=("too-few-images", "reversed", "two-divisors", "learning-rate"),
+    question="How many percentage points does the port lose?",
+    unit="percentage points",
+    truth=_gain,
+    low=0,
+    high=100,
+    close=1.5,
+    formula="Keras, Flax, ONNX: running = momentum * running + (1 - momentum) * batch. PyTorch: running = (1 - "
+    "momentum) * running + momentum * batch. Taken over as it is, 0.99 keeps 1 % of the old value, and the running "
+    "statistics are those of the latest mini-batch.",
+    fix="Write 1 - 0.99 = 0.01 (bn_teach.frameworks.kept_fraction translates).",
+    spot="Print the momentum of your layers. In PyTorch a number above 0.5 is nearly always a port, in Keras or Flax "
+    "one below 0.5.",
+    careful="Turn the picture: at batch size 64 and only 100 steps the slip is a gain. A mini-batch of 64 is a fair "
+    "sample, and an average that keeps 99 % is still full of its initial value then. A quick test can make the wrong "
+    "number look right.",
+    threads=(
+        Thread(
+            "pytorch/examples#289",
+            "https://github.com/pytorch/examples/issues/289",
+            "asks whether a default of 0.1 can be right when other libraries have 0.9 or 0.99; the answer is that the "
+            "convention is the other way round",
+        ),
+        Thread(
+            "pytorch/vision#8250",
+            "https://github.com/pytorch/vision/issues/8250",
+            "MaxViT had been ported with 0.99 as it stood in the original; the repair made it 0.01",
+        ),
+        Thread(
+            "huggingface/transformers#19454",
+            "https://github.com/huggingface/transformers/pull/19454",
+            "the same slip the other way, from PyTorch to TensorFlow, in several models; a loaded model predicts as it "
+            "should, and goes wrong only after some further training",
+        ),
+    ),
+    experiment=Experiment(
+        number="validation accuracy",
+        unit="%",
+        digits=1,
+        **judged((0.01, "ema"), (0.99, "ema"), batch_size=8),
+        effect=EFFECTS["ported"],
+        picture=Picture(_ACCURACY, _STEP, (30, 101), (90, 100)),
+    ),
+    twist=Twist(
+        "Batch size 64, 100 steps: {before} with the slip, {after} with the number that was meant. The slip wins, for "
+        "as long as the average with 0.99 still remembers its start.",
+        Experiment(
+            number="validation accuracy",
+            unit="%",
+            digits=1,
+            **judged((0.01, "ema"), (0.99, "ema"), batch_size=64, steps=100),
+            effect=EFFECTS["ported, twist"],
+            picture=Picture(_ACCURACY, _STEP, (20, 101), (60, 100)),
+        ),
+    ),
+)
+
+_FIRST_EPOCH = {"batch_size": 64, "steps": 21, "checkpoint_every": 1, "number": at_last}
+
+FIRST_EPOCH = Case(
+    title="A poor first epoch",
+    symptom="Keras's default momentum of 0.99, batch size 64. After the first epoch, {steps} steps, the network has "
+    "learnt much of the training set (dotted), but only {before} of the validation images come out right.",
+    cause="start",
+    causes=("overfitting", "training-mode", "start", "learning-rate"),
+    question="How much of the weight in the running average is still on its initial value, mean 0 and variance 1, "
+    "after these 21 updates?",
+    unit="%",
+    truth=lambda broken, fixed: broken.facts["left"],
+    low=0,
+    high=100,
+    close=6.0,
+    formula="After t updates the weight on the initial value is momentum^t: 0.99^21 = 0.81. To take it out, divide: "
+    "(running - momentum^t * initial) / (1 - momentum^t), the correction known from Adam.",
+    fix="The same average, freed of its start (debias=True).",
+    spot="Compute momentum ** steps (PyTorch: (1 - momentum) ** steps). Above 0.05, do not trust the validation "
+    "accuracy yet, or recompute the statistics.",
+    careful="No correction is needed if the memory is shorter: with momentum 0.9 the first epoch looks as good (turn "
+    "the picture). And this is one of two meanings of 'unbiased': m/(m-1) would not help here at all.",
+    threads=(
+        Thread(
+            "google/flax#1360",
+            "https://github.com/google/flax/issues/1360",
+            "calls it wrong that the first mini-batch is averaged with 0 and 1; a maintainer answers that it is a "
+            "prior, and matters little over many batches",
+        ),
+        Thread(
+            "keras-team/keras#9003",
+            "https://github.com/keras-team/keras/pull/9003",
+            "100 steps at 0.99 give a variance of 2.9 or 5.8 for a true 4, as the initial value was 1 or 9; switches "
+            "the correction on",
+        ),
+        Thread(
+            "tensorflow/tensorflow#1122",
+            "https://github.com/tensorflow/tensorflow/issues/1122",
+            "good in training, terrible in testing; one of those who reported it finds the cause in the cold start of "
+            "the moving averages",
+        ),
+    ),
+    experiment=Experiment(
+        number="validation accuracy",
+        unit="%",
+        digits=1,
+        **judged((0.99, "ema"), (0.99, "debiased"), **_FIRST_EPOCH),
+        effect=EFFECTS["first-epoch"],
+        picture=Picture(_ACCURACY, _STEP, (0, 101), (40, 100)),
+    ),
+    twist=Twist(
+        "Without any correction: {before} with momentum 0.99, {after} with 0.9, whose start has all but gone after 21 "
+        "steps.",
+        Experiment(
+            number="validation accuracy",
+            unit="%",
+            digits=1,
+            **judged((0.99, "ema"), (0.9, "ema"), **_FIRST_EPOCH),
+            effect=EFFECTS["first-epoch, twist"],
+            picture=Picture(_ACCURACY, _STEP, (0, 101), (40, 100)),
+        ),
+    ),
+)
+
+_FAST = {"learning_rate": 1.0, "steps": 400, "number": typical_jump}
+
+JAGGED_CURVE = Case(
+    title="A validation curve like a saw",
+    symptom="Training runs steadily (dotted). Validation accuracy jumps by {before} from one checkpoint to the next, "
+    "on average over the second half. Momentum is 0.999. A well-meant piece of advice: smooth more, raise momentum "
+    "further.",
+    cause="lag",
+    causes=("short-memory", "overfitting", "too-few-images", "lag"),
+    question="How far does the curve of the very same weights jump on average, judged with momentum 0.9?",
+    unit="percentage points",
+    truth=lambda broken, fixed: fixed.value,
+    low=0,
+    high=50,
+    close=0.7,
+    formula="An average with momentum p trails behind a moving target by p / (1 - p) steps: 999 of them with 0.999, 9 "
+    "with 0.9. The learning rate here is 1, the weights move fast, and the statistics belong to a network that is "
+    "gone.",
+    fix="A shorter memory: momentum 0.9 (PyTorch: 0.1). The weights are the same.",
+    spot="Evaluate one checkpoint twice: as it is, and after recomputing its statistics. If the second curve is "
+    "smooth, the weights were never the problem.",
+    careful="Smoother statistics do not make a smoother curve: the advice makes it worse. But forgetting everything "
+    "is no cure either: with momentum 0.01 (turn the picture) the curve is jagged again, now from the noise of single "
+    "mini-batches.",
+    threads=(
+        Thread(
+            "keras-team/keras#3366",
+            "https://github.com/keras-team/keras/issues/3366",
+            "validation loss and accuracy oscillate wildly since batch norm was added",
+        ),
+        Thread(
+            "keras-team/keras#7265",
+            "https://github.com/keras-team/keras/issues/7265",
+            "one and the same mini-batch of 128 for training and for validation, and the losses are far apart",
+        ),
+        Thread(
+            "keras-team/keras#10666",
+            "https://github.com/keras-team/keras/issues/10666",
+            "validation loss goes up and down by half; with momentum 0.9 in place of 0.99 it is gone",
+        ),
+        Thread(
+            "tensorflow/tensorflow#15727",
+            "https://github.com/tensorflow/tensorflow/issues/15727",
+            "erratic validation loss, though everything was done as the documentation says",
+        ),
+    ),
+    experiment=Experiment(
+        number="typical jump",
+        unit="points",
+        digits=1,
+        **judged((0.999, "ema"), (0.9, "ema"), **_FAST),
+        effect=EFFECTS["jagged-curve"],
+        picture=Picture(_ACCURACY, _STEP, (50, 101), (0, 8)),
+    ),
+    twist=Twist(
+        "Next to no memory, momentum 0.01: the typical jump is {before}, with 0.9 it is {after}. Between noise and lag "
+        "there is a valley.",
+        Experiment(
+            number="typical jump",
+            unit="points",
+            digits=1,
+            **judged((0.01, "ema"), (0.9, "ema"), **_FAST),
+            effect=EFFECTS["jagged-curve, twist"],
+            picture=Picture(_ACCURACY, _STEP, (50, 101), (0, 8)),
+        ),
+    ),
+)

@@ -1,0 +1,110 @@
+"""Runs in which the best weights come back without the statistics that they were judged with."""
+
+import numpy as np
+
+from bn_teach.clinic.case import Case, Experiment, Picture, Run, Thread, Twist
+from bn_teach.clinic.effects import EFFECTS
+from bn_teach.clinic.runs import accuracy_curve, trained
+from bn_teach.replay import keep_best, replay
+
+PATIENCE = 10  # checkpoints
+
+
+def restored(momentum, batch_size, *, with_statistics):
+    """Build a function from a seed to a `Run`: early stopping, then the best weights put back.
+
+    Parameters
+    ----------
+    momentum : float
+    batch_size : int
+    with_statistics : bool
+        With the statistics of their own step; otherwise the latest ones stay.
+    """
+
+    def run(seed):
+        replayed = replay(trained(seed, batch_size=batch_size), momentum)
+        kept = keep_best(replayed, PATIENCE)
+        value = 100 * (kept.seen if with_statistics else kept.latest)
+        ends = np.array([kept.best_step, kept.stop_step], dtype=np.float64)
+        steps, accuracy = accuracy_curve(replayed)
+        seen = steps <= kept.stop_step
+        judged = ends, np.array([value, value])
+        lines = {"fixed": judged} if with_statistics else {"seen": judged, "reference": (steps[seen], accuracy[seen])}
+        facts = {"best_step": kept.best_step, "stop_step": kept.stop_step, "log": 100 * kept.seen}
+        return Run(value, lines, facts)
+
+    return run
+
+
+def _pair(momentum, batch_size):
+    return {
+        "broken": restored(momentum, batch_size, with_statistics=False),
+        "fixed": restored(momentum, batch_size, with_statistics=True),
+    }
+
+
+_ACCURACY = "validation accuracy, % (dotted: the log)"
+
+RESTORED = Case(
+    title="The best weights, and not the best accuracy",
+    symptom="Batch size 4, momentum 0.9. The log (dotted) is best at step {best_step}: {log:.1f} %. Early stopping "
+    "waits until step {stop_step}, puts the best weights back, and the model is judged once more on the same images: "
+    "{before}.",
+    cause="statistics-left-behind",
+    causes=("luck", "overfitting", "statistics-left-behind", "training-mode"),
+    question="How many percentage points come back when the statistics of that step are restored as well?",
+    unit="percentage points",
+    truth=lambda broken, fixed: fixed.value - broken.value,
+    low=-20,
+    high=100,
+    close=2.0,
+    formula="What was judged at step {best_step} was f(weights of {best_step}, statistics of {best_step}). What came "
+    "back is f(weights of {best_step}, statistics of {stop_step}). Running statistics are part of the model.",
+    fix="Save and restore both (PyTorch: the whole state_dict, not the parameters), or recompute the statistics after "
+    "restoring.",
+    spot="Evaluate right after restoring. If the number of the log does not come back to the last digit, something of "
+    "the model did not either.",
+    careful="It is not always a loss. With a long memory (turn the picture) the later statistics have caught up with "
+    "the weights, and the model gets better by being restored half. Luck is not the cause here: the images are the "
+    "same in both evaluations.",
+    threads=(
+        Thread(
+            "CS231n, solver.py of assignment 2",
+            "https://cs231n.github.io/",
+            "keeps a copy of the best parameters and puts it back at the end; the running statistics are not among "
+            "them",
+        ),
+        Thread(
+            "huggingface/pytorch-image-models#102",
+            "https://github.com/huggingface/pytorch-image-models/issues/102",
+            "when weights are averaged over time, should the running statistics be averaged along? Code differs in "
+            "that",
+        ),
+        Thread(
+            "fadel/pytorch_ema#13",
+            "https://github.com/fadel/pytorch_ema/issues/13",
+            "after averaged weights are copied back, the statistics still fit the original ones; the advice is a pass "
+            "over the training data",
+        ),
+    ),
+    experiment=Experiment(
+        number="accuracy after restoring",
+        unit="%",
+        digits=1,
+        **_pair(0.9, 4),
+        effect=EFFECTS["restored"],
+        picture=Picture(_ACCURACY, "training step", (60, 101), (70, 101)),
+    ),
+    twist=Twist(
+        "Batch size 16, momentum 0.999: {before} with the latest statistics, {after} with those of the step itself. "
+        "Here leaving them behind is a gain.",
+        Experiment(
+            number="accuracy after restoring",
+            unit="%",
+            digits=1,
+            **_pair(0.999, 16),
+            effect=EFFECTS["restored, twist"],
+            picture=Picture(_ACCURACY, "training step", (60, 101), (70, 101)),
+        ),
+    ),
+)

@@ -1,0 +1,332 @@
+"""Figure 1 of the paper, on our digits: how fast with and without batch norm, and what a sigmoid gets to see.
+
+Ioffe & Szegedy (2015), section 4.1: 28 x 28 binary images of digits, three hidden layers of 100 sigmoid units,
+mini-batches of 60, small random Gaussian weights, no learning rate stated. Ours: 8 x 8 binary images, the rest
+the same, and the learning rate tuned for both sides.
+
+All runs of the grid take a quarter of an hour, so their accuracy curves come with the package
+(`load_race`). ``python benchmarks/figure1.py`` measures and writes them again.
+"""
+
+import ast
+import inspect
+import textwrap
+from dataclasses import dataclass, replace
+from importlib import resources
+
+import numpy as np
+
+from bn_teach import _checks
+from bn_teach._files import read_arrays, write_arrays
+from bn_teach.data import load_digits
+from bn_teach.network import Network
+from bn_teach.replay import replay
+from bn_teach.sweep import sweep
+from bn_teach.training import Recording, TrainingConfig, train
+
+SETUP = TrainingConfig(batch_size=60, steps=2000, hidden=(100, 100, 100), activation="sigmoid", weight_scale=0.1)
+WEIGHT_SCALES = (0.1, 0.3)
+LEARNING_RATES = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
+SEEDS = tuple(range(8))
+PERCENTILES = (15, 50, 85)
+_FILE = "figure1.npz"
+_COLUMNS = ("weight_scale", "batch_norm", "learning_rate", "seed")
+
+
+def binary_digits():
+    """Load the digits in black and white: a pixel brighter than half becomes 1, any other 0.
+
+    Returns
+    -------
+    Dataset
+
+    Examples
+    --------
+    >>> np.unique(binary_digits().train_x)
+    array([0., 1.], dtype=float32)
+    """
+    digits = load_digits()
+    train_x, validation_x = (np.float32(x > 0.5) for x in (digits.train_x, digits.validation_x))
+    return replace(digits, train_x=train_x, validation_x=validation_x, name="binary digits")
+
+
+def grid():
+    """List every run of the race: weight scales, both sides, learning rates, seeds.
+
+    Returns
+    -------
+    list of TrainingConfig
+    """
+    return [
+        replace(SETUP, weight_scale=scale, batch_norm=norm, learning_rate=rate, seed=seed)
+        for scale in WEIGHT_SCALES
+        for norm in (False, True)
+        for rate in LEARNING_RATES
+        for seed in SEEDS
+    ]
+
+
+@dataclass(frozen=True, eq=False)
+class Race:
+    """Accuracy curves of R runs at K checkpoints.
+
+    Attributes
+    ----------
+    weight_scale, batch_norm, learning_rate, seed : numpy.ndarray, shape (R,)
+        What each run was trained with; all else is `SETUP`.
+    steps : numpy.ndarray of int, shape (K,)
+        Updates done at each checkpoint.
+    correct : numpy.ndarray of int, shape (R, K)
+        Validation images that were recognised, with batch norm under the statistics of Algorithm 2.
+    images : int
+        How many validation images there are.
+    """
+
+    weight_scale: np.ndarray
+    batch_norm: np.ndarray
+    learning_rate: np.ndarray
+    seed: np.ndarray
+    steps: np.ndarray
+    correct: np.ndarray
+    images: int
+
+    def steps_to(self, accuracy):
+        """Return the first checkpoint of each run at which it is that accurate, shape (R,); inf: never."""
+        accuracy = _checks.number("accuracy", accuracy, 0.0, 1.0)
+        there = self.correct >= accuracy * self.images
+        return np.where(there.any(axis=1), self.steps[there.argmax(axis=1)].astype(np.float64), np.inf)
+
+    def tuned(self, accuracy, weight_scale, *, batch_norm):
+        """Find the learning rate that gets to an accuracy in the fewest steps, in the median over the seeds.
+
+        Parameters
+        ----------
+        accuracy, weight_scale : float
+        batch_norm : bool
+
+        Returns
+        -------
+        learning_rate : float
+        steps : numpy.ndarray, shape (seeds,)
+            Of each seed, in order, at that learning rate; inf: never.
+        """
+        side = (self.weight_scale == weight_scale) & (self.batch_norm == batch_norm)
+        if not side.any():
+            raise ValueError(
+                f"weight_scale must be one of {', '.join(map(str, np.unique(self.weight_scale)))}, got {weight_scale}"
+            )
+        steps = self.steps_to(accuracy)
+        by_rate = {rate: steps[side & (self.learning_rate == rate)] for rate in np.unique(self.learning_rate[side])}
+        # Where medians tie (never, and never), the mean of 1/steps decides.
+        best = min(by_rate, key=lambda rate: (np.median(by_rate[rate]), -np.mean(1 / by_rate[rate])))
+        return float(best), by_rate[best]
+
+    def times_fewer(self, accuracy, weight_scale):
+        """Return how many times fewer steps batch norm needs, for each seed, both sides tuned.
+
+        The two runs of one seed start from the same weights and see the same mini-batches.
+        """
+        (_, without), (_, with_norm) = (self.tuned(accuracy, weight_scale, batch_norm=b) for b in (False, True))
+        with np.errstate(invalid="ignore"):  # where neither gets there, there is no ratio
+            return without / with_norm
+
+    def arriving_rates(self, accuracy, weight_scale, *, batch_norm):
+        """List the learning rates at which every seed gets to an accuracy before the race ends."""
+        side = (self.weight_scale == weight_scale) & (self.batch_norm == batch_norm)
+        there = np.isfinite(self.steps_to(accuracy))
+        rates = np.unique(self.learning_rate[side])
+        return [float(rate) for rate in rates if there[side & (self.learning_rate == rate)].all()]
+
+
+def run_race(configs, *, executor=None, progress=None):
+    """Train runs of the race and keep their accuracy curves.
+
+    Parameters
+    ----------
+    configs : sequence of TrainingConfig
+        From `grid`, all of it or some.
+    executor, progress
+        As in `bn_teach.sweep.sweep`.
+
+    Returns
+    -------
+    Race
+    """
+    dataset = binary_digits()
+    swept = sweep(dataset, configs, (0.9,), estimators=("algorithm2",), executor=executor, progress=progress)
+    images = len(dataset.validation_x)
+    columns = {name: np.array([getattr(config, name) for config in swept.configs]) for name in _COLUMNS}
+    correct = np.rint(swept.accuracy[:, 0, 0] * images).astype(np.uint16)
+    return Race(**columns, steps=swept.steps, correct=correct, images=images)
+
+
+def save_race(path, race):
+    """Write a `Race` to an .npz file."""
+    write_arrays(
+        path, {**{name: getattr(race, name) for name in (*_COLUMNS, "steps", "correct")}, "images": race.images}
+    )
+
+
+def load_race(path=None):
+    """Read the measured race: by default the one that comes with the package.
+
+    Parameters
+    ----------
+    path : str or Path, optional
+        Of a file written by `save_race`.
+
+    Returns
+    -------
+    Race
+
+    Examples
+    --------
+    >>> race = load_race()
+    >>> bool(np.median(race.times_fewer(0.90, weight_scale=0.1)) > 2)
+    True
+    """
+    if path is None:
+        with resources.as_file(resources.files("bn_teach").joinpath(_FILE)) as shipped:
+            return load_race(shipped)
+    return read_arrays(path, _race, "save_race")
+
+
+def _race(arrays):
+    race = Race(**{**arrays, "images": int(arrays["images"])})
+    runs = {getattr(race, name).shape for name in _COLUMNS}
+    if runs != {race.correct.shape[:1]} or race.steps.shape != race.correct.shape[1:]:
+        raise ValueError("its arrays do not belong together")
+    return race
+
+
+@dataclass(frozen=True, eq=False)
+class Side:
+    """One side of Figure 1: a run, what it recognises, and what its last sigmoids are given.
+
+    Attributes
+    ----------
+    recording : Recording
+    accuracy : numpy.ndarray, shape (K,)
+        Of validation, with batch norm under the statistics of Algorithm 2.
+    inputs : numpy.ndarray, shape (K, 3, H)
+        From `sigmoid_inputs`.
+    """
+
+    recording: Recording
+    accuracy: np.ndarray
+    inputs: np.ndarray
+
+    @property
+    def unit(self):
+        """The typical one: its `travel` is the middle one of its layer."""
+        travelled = travel(self.inputs)
+        return int(np.argsort(travelled, kind="stable")[len(travelled) // 2])
+
+
+def run_figure(weight_scale=0.1, *, seed=0, steps=1000, learning_rates=None):
+    """Train both sides of Figure 1, now, by default each at the learning rate tuned for it (to accuracy 0.90).
+
+    Parameters
+    ----------
+    weight_scale : float
+        One of `WEIGHT_SCALES`, unless learning rates are given.
+    seed : int
+    steps : int
+    learning_rates : pair of float, optional
+        Without batch norm, and with it.
+
+    Returns
+    -------
+    without, with_norm : Side
+    """
+    dataset, sides = binary_digits(), []
+    if learning_rates is None:
+        learning_rates = [load_race().tuned(0.90, weight_scale, batch_norm=norm)[0] for norm in (False, True)]
+    for norm, rate in zip((False, True), learning_rates, strict=True):
+        common = {"weight_scale": weight_scale, "seed": seed, "steps": steps}
+        recording = train(dataset, replace(SETUP, batch_norm=norm, learning_rate=rate, **common))
+        accuracy = replay(recording, estimator="algorithm2").validation_accuracy
+        sides.append(Side(recording, accuracy, sigmoid_inputs(recording)))
+    return tuple(sides)
+
+
+def sigmoid_inputs(recording):
+    """What the sigmoids of the last hidden layer are given at each checkpoint: percentiles over the training images.
+
+    Parameters
+    ----------
+    recording : Recording
+        With batch norm, the images pass through it under the statistics of Algorithm 2.
+
+    Returns
+    -------
+    numpy.ndarray, float64, shape (K, 3, H)
+        The 15th, 50th and 85th percentile for each of the H units.
+    """
+    if not isinstance(recording, Recording):
+        raise TypeError(f"recording must be a Recording, got {_checks.describe(recording)}")
+    x = recording.dataset.train_x
+    rows = []
+    for k, network in enumerate(recording.networks()):
+        below = Network(network.layers[:-2])  # without the last sigmoid, and the scores above it
+        means, variances = recording.algorithm2_mean, recording.algorithm2_var
+        inputs = below.inference(below.layers[0](x), [(mean[k], var[k]) for mean, var in zip(means, variances)])
+        rows.append(np.percentile(inputs, PERCENTILES, axis=0))
+    return np.array(rows, dtype=np.float64)
+
+
+def travel(inputs):
+    """How far the middle of what each sigmoid gets travels, in units of how wide it is at the end.
+
+    Parameters
+    ----------
+    inputs : numpy.ndarray, shape (K, 3, H)
+        From `sigmoid_inputs`.
+
+    Returns
+    -------
+    numpy.ndarray, shape (H,)
+        Highest minus lowest median, divided by the distance from the 15th to the 85th percentile at the end.
+    """
+    low, median, high = np.moveaxis(inputs, 1, 0)
+    return (median.max(axis=0) - median.min(axis=0)) / (high[-1] - low[-1])
+
+
+def widening(inputs):
+    """How wide what each sigmoid gets is at the first checkpoint, as a share of how wide it is at the last.
+
+    Parameters
+    ----------
+    inputs : numpy.ndarray, shape (K, 3, H)
+        From `sigmoid_inputs`; wide is from the 15th to the 85th percentile.
+
+    Returns
+    -------
+    numpy.ndarray, shape (H,)
+    """
+    wide = inputs[:, 2] - inputs[:, 0]
+    return wide[0] / wide[-1]
+
+
+def listing(function):
+    """Return the source of a function without its docstring, for reading it beside the paper.
+
+    Parameters
+    ----------
+    function : callable
+        Written in Python.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> print(listing(binary_digits).splitlines()[0])
+    def binary_digits():
+    """
+    source = textwrap.dedent(inspect.getsource(function))
+    lines, first = source.splitlines(), ast.parse(source).body[0].body[0]
+    if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str):
+        del lines[first.lineno - 1 : first.end_lineno]
+    return "\n".join(lines)
