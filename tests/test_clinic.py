@@ -54,8 +54,12 @@ def mean(values):
 
 
 def margin(measured, count):
-    """Three standard errors of the mean of `count` seeds; what has no spread may be off by a thousandth."""
-    return max(3 * statistics.stdev(measured) / math.sqrt(count), 1e-3 * max(map(abs, measured)))
+    """Three standard errors of the difference between what was measured and the mean of `count` runs.
+
+    What has no spread may be off by a thousandth.
+    """
+    error = statistics.stdev(measured) * math.sqrt(1 / len(measured) + 1 / count)
+    return max(3 * error, 1e-3 * max(map(abs, measured)))
 
 
 def values(pairs):
@@ -80,7 +84,8 @@ def test_symptom_is_there_and_gone_after_the_fix(name):
 @pytest.mark.parametrize("name", [name for name in TWISTED if name != "fair-average"])
 def test_twist_is_there(name):
     effect = CASES[name].twist.experiment.effect
-    assert effect.least(len(effect.seeds)) > 0, "more seeds should have been measured"
+    standard_error = effect.spread / math.sqrt(len(effect.seeds))
+    assert abs(effect.size) > 3 * standard_error, "more seeds should have been measured"
     before, after = values(twisted_runs(name))
     change = (mean(after) - mean(before)) * math.copysign(1, effect.size)
     assert change > max(effect.least(len(before)), 0)

@@ -62,9 +62,10 @@ class Effect:
         return statistics.stdev(self.differences)
 
     def least(self, runs):
-        """How large the mean difference of `runs` seeds should be at least, without its sign.
+        """How large the mean difference of `runs` other runs should be at least, without its sign.
 
-        It is the size less 3 standard errors; an effect without any spread may be 1 % smaller.
+        The size, less 3 standard errors of a difference between two means: the one measured and the one to come. An
+        effect without any spread may be 1 % smaller.
 
         Parameters
         ----------
@@ -76,10 +77,11 @@ class Effect:
 
         Examples
         --------
-        >>> round(Effect((0, 1), (0.0, 0.0), (9.0, 11.0)).least(18), 3)
-        9.0
+        >>> round(Effect((0, 1), (0.0, 0.0), (9.0, 11.0)).least(2), 3)
+        5.757
         """
-        return abs(self.size) - max(3 * self.spread / math.sqrt(runs), 0.01 * abs(self.size))
+        error = self.spread * math.sqrt(1 / runs + 1 / len(self.seeds))
+        return abs(self.size) - max(3 * error, 0.01 * abs(self.size))
 
     def shows(self, before, after):
         """Tell whether a single run shows the effect at all: in its direction, and at least a tenth of its size."""
