@@ -310,3 +310,31 @@ def test_latest_job_cancels_the_one_before():
     deadline = threading.Event()
     deadline.wait(0.1)
     assert sorted(ended) == ["first", "second"]
+
+
+def test_moving_another_slider_while_training_does_not_begin_anew(explorer, monkeypatch):
+    begun, may_go_on = [], threading.Event()
+
+    def slow_train(*args, **kwargs):
+        begun.append(1)
+        may_go_on.wait(30)
+        return train(*args, **kwargs)
+
+    monkeypatch.setattr("bn_teach.explorers.training.train", slow_train)
+    explorer.controls["batch_size"].value = 8
+    explorer.controls["momentum"].value = 0.5
+    explorer.controls["momentum"].value = 0.99
+    may_go_on.set()
+    explorer.wait()
+    assert begun == [1]
+    assert_same_picture(explorer.figure, drawn_from(explorer.state))
+
+
+def test_after_an_error_the_next_move_tries_again(explorer, monkeypatch):
+    with monkeypatch.context() as broken:
+        broken.setattr("bn_teach.explorers.training.train", lambda *_, **__: 1 / 0)
+        explorer.controls["batch_size"].value = 64
+        explorer.wait()
+    explorer.controls["momentum"].value = 0.5
+    explorer.wait()
+    assert_same_picture(explorer.figure, drawn_from(explorer.state))

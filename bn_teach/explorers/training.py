@@ -56,6 +56,7 @@ class TrainingExplorer(Explorer):
         self.config = config
         self._check_arguments()
         self._job = LatestJob()
+        self._under_way = None  # the config that is being trained
         self._recordings = OrderedDict()
         self._progress = widgets.IntProgress(
             max=config.steps,
@@ -133,13 +134,15 @@ class TrainingExplorer(Explorer):
     def _remembered(self, config):
         """The recording of a config and what `_prepare` made of it; None while it is being trained."""
         if config not in self._recordings:
-            self._train(config)
+            if config != self._under_way:  # a move of another slider must not begin it anew
+                self._train(config)
             return None
         self._stop_training()
         self._recordings.move_to_end(config)
         return self._recordings[config]
 
     def _train(self, config):
+        self._under_way = config
         self._progress.value = 0
         self._progress.layout.visibility = "visible"
         shown = " The picture still shows the run before." if self._recordings else ""
@@ -150,22 +153,29 @@ class TrainingExplorer(Explorer):
         """Run on the training thread."""
         with self._shown_errors():
             try:
-                recording = train(self.dataset, config, on_step=self._show_progress(cancelled), should_stop=cancelled)
-            except TrainingDiverged as error:
+                self._record(config, cancelled)
+            finally:
                 with self._lock:
                     if not cancelled():
                         self._stop_training()
-                        self._say(f"{error} The picture is the last good one.")
-                return
-            if cancelled():
-                return
-            remembered = recording, *self._prepare(recording)
+
+    def _record(self, config, cancelled):
+        try:
+            recording = train(self.dataset, config, on_step=self._show_progress(cancelled), should_stop=cancelled)
+        except TrainingDiverged as error:
             with self._lock:
-                self._recordings[config] = remembered
-                while len(self._recordings) > self.remembered:
-                    self._recordings.popitem(last=False)
                 if not cancelled():
-                    self._update()
+                    self._say(f"{error} The picture is the last good one.")
+            return
+        if cancelled():
+            return
+        remembered = recording, *self._prepare(recording)
+        with self._lock:
+            self._recordings[config] = remembered
+            while len(self._recordings) > self.remembered:
+                self._recordings.popitem(last=False)
+            if not cancelled():
+                self._update()
 
     def _show_progress(self, cancelled):
         every = max(self.config.steps // 20, 1)
@@ -178,6 +188,7 @@ class TrainingExplorer(Explorer):
 
     def _stop_training(self):
         self._job.cancel()
+        self._under_way = None
         self._progress.layout.visibility = "hidden"
 
 

@@ -42,7 +42,7 @@ def score(notebook, expected):
     notebook.wait_for(lambda: expected in notebook.explorer.first.text_content(), what=expected)
 
 
-def test_all_twelve_cases_with_wrong_answers_and_with_right_ones(lab):
+def test_all_twelve_cases_with_wrong_answers_and_with_right_ones(lab, axe):
     notebook = lab.open("05_clinic.ipynb")
     notebook.run_all()
     assert notebook.errors() == []
@@ -54,6 +54,8 @@ def test_all_twelve_cases_with_wrong_answers_and_with_right_ones(lab):
     assert all(text.startswith("You named: ") and "It is another one: " in text for text in said.values())
     assert all(re.search("too (high|low)", text) for text in said.values())
     score(notebook, "12 of 12 cases done: cause right 0, number close 0")
+
+    assert axe(notebook) == []
 
     notebook.run_all()
     notebook.show()
