@@ -132,7 +132,8 @@ QUESTIONS = {
         _latest_at_batch_size_4,
         "{seen:.1f} % was seen when the weights were kept; with the latest statistics they have {latest:.1f} %. "
         "Momentum 0.9 remembers about {batches:.0f} mini-batches, so after 100 steps next to nothing in the average "
-        "belongs to the weights it is used with. (Averages over five runs; single runs differ by several points.)",
+        "belongs to the weights it is used with. Part of the loss is luck given back: under exact statistics these "
+        "weights have {exact:.1f} %. (Averages over five runs; single runs differ by several points.)",
         unit="percentage points",
         close=2.0,
     ),
