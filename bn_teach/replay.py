@@ -382,7 +382,8 @@ def _validate(recording, statistics):
     config, labels = recording.config, recording.dataset.validation_y
     order = np.random.default_rng(0).permutation(len(labels))
     variants = () if not statistics or not statistics[0] else statistics[0][0].shape[:-2]
-    scores = np.empty((*variants, len(recording.checkpoint_steps), len(labels), recording.dataset.num_classes))
+    shape = (*variants, len(recording.checkpoint_steps), len(labels), recording.dataset.num_classes)
+    scores = np.empty(shape, config.dtype)
     with np.errstate(all="ignore"):  # what overflows is told below
         for k, (network, z) in enumerate(zip(recording.networks(), _first_layer(recording), strict=True)):
             if statistics is None:
@@ -408,7 +409,7 @@ def _score(scores, labels):
     highest = by_class.max(axis=0)
     log_sums = highest + np.log(sum(np.exp(one - highest) for one in by_class))
     chosen = np.take_along_axis(scores, np.broadcast_to(labels[:, None], (*scores.shape[:-1], 1)), axis=-1)[..., 0]
-    return (scores.argmax(axis=-1) == labels).mean(axis=-1), (log_sums - chosen).mean(axis=-1)
+    return (scores.argmax(axis=-1) == labels).mean(axis=-1), (log_sums - chosen).mean(axis=-1, dtype=np.float64)
 
 
 @lru_cache(maxsize=2)
