@@ -2,14 +2,12 @@
 
 import json
 import math
-import os
 from dataclasses import asdict, dataclass, fields
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 
-from bn_teach import _checks
+from bn_teach import _checks, _files
 from bn_teach.data import Dataset, minibatches
 from bn_teach.network import ACTIVATIONS, build_network, cross_entropy, hidden_sizes, keep_running_averages
 
@@ -164,7 +162,6 @@ class Recording:
 
         The file appears whole or not at all: it is written beside `path` and then renamed.
         """
-        path = Path(path)
         arrays = {
             "format": np.array(_FORMAT),
             "config": np.array(json.dumps(asdict(self.config))),
@@ -178,13 +175,7 @@ class Recording:
             for index, array in enumerate(getattr(self, name)):
                 if array is not None:
                     arrays[f"{name}_{index}"] = array
-        beside = path.with_name(f".{path.name}.{os.getpid()}.part")
-        try:
-            with open(beside, "wb") as file:
-                np.savez_compressed(file, **arrays)
-            os.replace(beside, path)
-        finally:
-            beside.unlink(missing_ok=True)
+        _files.write_arrays(path, arrays)
 
     @classmethod
     def load(cls, path):
@@ -197,24 +188,7 @@ class Recording:
         ValueError
             If the file is damaged, or is not a recording. Nothing in it is ever unpickled.
         """
-        path = Path(path)
-        try:
-            with open(path, "rb") as file, np.load(file, allow_pickle=False) as stored:
-                arrays = {name: stored[name] for name in stored.files}
-            if str(arrays["format"]) != _FORMAT:
-                raise ValueError(f"its format is {str(arrays['format'])!r}, this version reads {_FORMAT!r}")
-            return _from_arrays(arrays)
-        except OSError as error:
-            if isinstance(error, (FileNotFoundError, PermissionError, IsADirectoryError)):
-                raise
-            raise ValueError(f"path must name a recording written by Recording.save: {path} is damaged") from error
-        except Exception as error:
-            # Damage shows in many ways (zip, zlib, json, a missing or misshapen array); for the
-            # reader they are one: this file cannot be used.
-            raise ValueError(
-                f"path must name a recording written by Recording.save, got {path}, which is damaged or "
-                f"something else: {type(error).__name__}: {error}"
-            ) from error
+        return _files.read_arrays(path, _from_arrays, "Recording.save")
 
 
 class TrainingDiverged(ArithmeticError):
@@ -496,6 +470,8 @@ def _stack_layers(taken):
 
 
 def _from_arrays(arrays):
+    if str(arrays["format"]) != _FORMAT:
+        raise ValueError(f"its format is {str(arrays['format'])!r}, this version reads {_FORMAT!r}")
     config = TrainingConfig(**json.loads(str(arrays["config"])))
     dataset = Dataset(
         **{name: arrays[f"dataset_{name}"] for name in _DATASET_ARRAYS},

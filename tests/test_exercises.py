@@ -719,7 +719,7 @@ def test_an_exception_in_a_cell_is_shown_with_its_line(monkeypatch):
     import linecache
 
     source = "def f(x):\n    mean = x.mean(axis=0)\n    return mean, nonsense\n"
-    name = "/tmp/ipykernel_1/234.py"  # what ipykernel calls a cell, whose source it puts into linecache
+    name = "ipykernel_1/234.py"  # what ipykernel calls a cell, whose source it puts into linecache
     monkeypatch.setitem(linecache.cache, name, (len(source), None, source.splitlines(keepends=True), name))
     namespace = {}
     exec(compile(source, name, "exec"), namespace)
