@@ -15,13 +15,16 @@ STEPS = 200
 TARGETS = {2: 2.5, 8: 2.5, 16: 2.5, 32: 2.5, 64: 1.7, 128: 1.7, 256: 1.7}
 
 
-def pytorch_run(dataset, batch_size, steps=STEPS):
+def pytorch_run(dataset, batch_size, steps=STEPS, validate_every=None):
     """Return a function that trains for `steps` steps in PyTorch and records as we do."""
     import torch
     from torch import nn
 
     torch.set_num_threads(1)
     x, y = torch.tensor(dataset.train_x), torch.tensor(dataset.train_y)
+    validation_x, validation_y = torch.tensor(dataset.validation_x), torch.tensor(dataset.validation_y)
+
+    loss_of = nn.CrossEntropyLoss()
 
     def run():
         model = nn.Sequential(
@@ -42,8 +45,7 @@ def pytorch_run(dataset, batch_size, steps=STEPS):
             if isinstance(layer, nn.BatchNorm1d):
                 layer.register_forward_pre_hook(record)
         optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-        loss_of = nn.CrossEntropyLoss()
-        for rows in minibatches(len(x), batch_size, steps=steps, seed=0):
+        for step, rows in enumerate(minibatches(len(x), batch_size, steps=steps, seed=0), start=1):
             chosen = torch.from_numpy(rows)
             optimizer.zero_grad()
             loss = loss_of(model(x[chosen]), y[chosen])
@@ -51,6 +53,16 @@ def pytorch_run(dataset, batch_size, steps=STEPS):
                 raise ArithmeticError
             loss.backward()
             optimizer.step()
+            if validate_every and step % validate_every == 0:
+                validate(model)
+
+    def validate(model):
+        model.eval()
+        with torch.inference_mode():
+            scores = model(validation_x)
+            loss_of(scores, validation_y).item()
+            (scores.argmax(dim=1) == validation_y).float().mean().item()
+        model.train()
 
     return run
 

@@ -14,7 +14,7 @@ from itertools import pairwise
 import numpy as np
 
 from bn_teach import _checks
-from bn_teach.batchnorm import BatchNorm, normalize, normalize_backward, scale_and_shift
+from bn_teach.batchnorm import BatchNorm, batch_sum, moments, normalize, normalize_backward, scale_and_shift
 from bn_teach.running import population_statistics
 
 
@@ -31,10 +31,14 @@ class Linear:
         return y if self.bias is None else y + self.bias
 
     def backward(self, dy):
+        self.gradients(dy)
+        return dy @ self.weight.T
+
+    def gradients(self, dy):
+        """Leave the gradients, without carrying `dy` further down: all that the first layer needs."""
         self.dweight = self.x.T @ dy
         if self.bias is not None:
-            self.dbias = dy.sum(axis=0)
-        return dy @ self.weight.T
+            self.dbias = batch_sum(dy)
 
 
 class BatchNormLayer:
@@ -67,7 +71,8 @@ class ReLU:
     parameters = ()
 
     def __call__(self, x):
-        self.y = np.maximum(x, 0)
+        # NumPy compares with a row of zeros in less time than with a single one.
+        self.y = np.maximum(x, np.zeros(x.shape[-1], x.dtype))
         return self.y
 
     def backward(self, dy):
@@ -117,14 +122,17 @@ class Network:
 
     def backward(self, dscores):
         """Leave the gradient of every parameter on its layer."""
-        for layer in reversed(self.layers):
+        first, *others = self.layers
+        for layer in reversed(others):
             dscores = layer.backward(dscores)
+        first.gradients(dscores)
 
     def descend(self, learning_rate):
         """Take one step of stochastic gradient descent."""
         for layer in self.layers:
             for name in layer.parameters:
-                getattr(layer, name)[...] -= learning_rate * getattr(layer, "d" + name)
+                parameter = getattr(layer, name)
+                parameter -= learning_rate * getattr(layer, "d" + name)
 
     def inference(self, z, statistics):
         """Class scores in inference mode, by given statistics.
@@ -166,8 +174,8 @@ class Network:
             One pair for every batch norm layer; the variance divides by N.
         """
         # Normalising all examples as one batch *is* inference under the statistics of all of them.
-        _, moments = self._by_batch(z, len(z))
-        return [(mean[0].astype(np.float64), var[0].astype(np.float64)) for mean, var in moments]
+        _, found = self._by_batch(z, len(z), scores=False)
+        return [(mean[0].astype(np.float64), var[0].astype(np.float64)) for mean, var in found]
 
     def algorithm2_statistics(self, z, batch_size):
         """Exact statistics by the paper's procedure, each layer fed through batch-normalised lower ones.
@@ -190,8 +198,8 @@ class Network:
         Ioffe & Szegedy (2015), Algorithm 2, line 10.
         """
         m = _checks.integer("batch_size", batch_size, 2 if self.norms else 1, len(z))
-        _, moments = self._by_batch(z[: len(z) - len(z) % m], m)
-        return [population_statistics(mean, var, m) for mean, var in moments]
+        _, found = self._by_batch(z[: len(z) - len(z) % m], m, scores=False)
+        return [population_statistics(mean, var, m) for mean, var in found]
 
     def scores_by_batch(self, z, batch_size):
         """Class scores if every batch norm uses the mini-batch in front of it, as after a forgotten `eval()`.
@@ -214,23 +222,24 @@ class Network:
             return scores
         return np.concatenate([self._by_batch(z[:last], batch_size)[0], scores])
 
-    def _by_batch(self, z, batch_size):
+    def _by_batch(self, z, batch_size, *, scores=True):
         """Training-mode forward for many batches at once: rows 0 to m-1 of `z` are the first, and so on.
 
-        Returns the scores and, for every batch norm layer, the batch means and variances (B, H).
+        Returns the scores (None if nobody wants them) and, for every batch norm layer, the batch means
+        and variances (B, H).
         """
-        moments = []
+        found = []
         for layer in self.layers[1:]:
-            if isinstance(layer, BatchNormLayer):
-                batches = z.reshape(-1, batch_size, z.shape[-1])
-                mean = batches.sum(axis=1) / batch_size
-                centred = batches - mean[:, None]
-                var = np.einsum("bmh,bmh->bh", centred, centred) / batch_size
-                moments.append((mean, var))
-                z = layer.inference(batches, mean[:, None], var[:, None]).reshape(z.shape)
-            else:
+            if not isinstance(layer, BatchNormLayer):
                 z = layer(z)
-        return z, moments
+                continue
+            batches = z.reshape(-1, batch_size, z.shape[-1])
+            mean, _, var = moments(batches)
+            found.append((mean, var))
+            if not scores and layer is self.norms[-1]:
+                return None, found
+            z = layer.inference(batches, mean[:, None], var[:, None]).reshape(z.shape)
+        return z, found
 
 
 def keep_running_averages(network, **options):

@@ -18,6 +18,7 @@ import numpy as np
 
 from bn_teach import _checks
 from bn_teach._files import read_arrays, write_arrays
+from bn_teach._threads import one_blas_thread
 from bn_teach.data import load_digits
 from bn_teach.network import Network
 from bn_teach.replay import replay
@@ -250,6 +251,7 @@ def run_figure(weight_scale=0.1, *, seed=0, steps=1000, learning_rates=None):
     return tuple(sides)
 
 
+@one_blas_thread
 def sigmoid_inputs(recording):
     """What the sigmoids of the last hidden layer are given at each checkpoint: percentiles over the training images.
 

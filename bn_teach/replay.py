@@ -11,6 +11,7 @@ from functools import lru_cache
 import numpy as np
 
 from bn_teach import _checks
+from bn_teach._threads import one_blas_thread
 from bn_teach.running import cumulative_average, exponential_moving_average, unbiased_variance
 from bn_teach.training import Recording
 
@@ -66,6 +67,7 @@ class Replay:
     validation_loss: np.ndarray
 
 
+@one_blas_thread
 def replay(recording, momentum=0.9, *, estimator="ema", unbiased=True):
     """Compute the running statistics and the validation accuracy that a recorded run would have had.
 
@@ -228,6 +230,7 @@ def keep_best(replay, patience, *, metric="validation_accuracy"):
     return Kept(best_step, stop_step, seen, latest)
 
 
+@one_blas_thread
 def restore(replay, weights_step, statistics_step):
     """Judge the weights of one checkpoint with the statistics of another.
 
@@ -330,10 +333,20 @@ def running_statistics(
     if unbiased and len(sizes):
         variances = unbiased_variance(variances, sizes[:, None])
     width = means.shape[1]
-    initial = np.concatenate([np.broadcast_to(initial_mean, width), np.broadcast_to(initial_var, width)])
-    # Side by side, so that one pass over the steps averages both.
-    history = np.concatenate([means, variances], axis=1, dtype=np.float64)
-    return np.split(_average(history, momentum, estimator, initial), 2, axis=-1)
+    variants = () if estimator == "cumulative" else np.shape(momentum)
+    averages = np.empty((*variants, len(means) + 1, 2 * width))
+    # Means and variances side by side, so that one pass over the steps averages both; and the history
+    # where its averages will be, because memory that is new to the process costs more than the pass.
+    initial, history = np.split(averages[0] if variants else averages, [1])
+    initial[:, :width], initial[:, width:] = initial_mean, initial_var
+    history[:, :width], history[:, width:] = means, variances
+    averages[..., :1, :] = initial
+    if len(history) and estimator == "cumulative":
+        history[...] = cumulative_average(history)
+    elif len(history):
+        debias = estimator == "debiased"
+        exponential_moving_average(history, momentum, initial=initial[0], debias=debias, out=averages[..., 1:, :])
+    return np.split(averages, 2, axis=-1)
 
 
 def _running_statistics(recording, momentum, estimator, unbiased):
@@ -349,18 +362,6 @@ def _running_statistics(recording, momentum, estimator, unbiased):
     )
     ends = np.cumsum([layer.shape[1] for layer in recording.batch_mean])[:-1]
     return tuple(tuple(np.split(averages, ends, axis=-1)) for averages in running)
-
-
-def _average(history, momentum, estimator, initial):
-    many = estimator != "cumulative" and np.ndim(momentum) == 1
-    first = np.broadcast_to(initial, (*np.shape(momentum), 1, len(initial)) if many else (1, len(initial)))
-    if len(history) == 0:
-        return first
-    if estimator == "cumulative":
-        averages = cumulative_average(history)
-    else:
-        averages = exponential_moving_average(history, momentum, initial=initial, debias=estimator == "debiased")
-    return np.concatenate([first, averages], axis=-2)
 
 
 def _updated(layers):
@@ -405,10 +406,10 @@ def _validate(recording, statistics):
 def _score(scores, labels):
     """Share classified rightly and mean cross-entropy of scores (..., N, classes)."""
     # One class after the other: NumPy is quick along long axes, and there are few classes.
-    by_class = np.moveaxis(scores, -1, 0)
+    by_class = np.ascontiguousarray(np.moveaxis(scores, -1, 0))
     highest = by_class.max(axis=0)
     log_sums = highest + np.log(sum(np.exp(one - highest) for one in by_class))
-    chosen = np.take_along_axis(scores, np.broadcast_to(labels[:, None], (*scores.shape[:-1], 1)), axis=-1)[..., 0]
+    chosen = scores[..., np.arange(len(labels)), labels]
     return (scores.argmax(axis=-1) == labels).mean(axis=-1), (log_sums - chosen).mean(axis=-1, dtype=np.float64)
 
 

@@ -16,7 +16,7 @@ import numpy as np
 from bn_teach import _checks
 
 
-def exponential_moving_average(history, momentum, *, initial=0.0, debias=False):
+def exponential_moving_average(history, momentum, *, initial=0.0, debias=False, out=None):
     """Average a history with weights that fade by `momentum` at every step.
 
     Parameters
@@ -30,6 +30,8 @@ def exponential_moving_average(history, momentum, *, initial=0.0, debias=False):
     debias : bool
         Take out what is left of `initial`: after t updates the estimate r becomes
         ``(r - momentum**t * initial) / (1 - momentum**t)``, the correction known from Adam.
+    out : numpy.ndarray, float64, shape of the result, optional
+        Where to put the estimates. It may be `history` itself.
 
     Returns
     -------
@@ -63,9 +65,10 @@ def exponential_moving_average(history, momentum, *, initial=0.0, debias=False):
         )
     # A trailing axis of length one for every axis of a row lets (M,) momenta meet rows of any shape.
     p = np.reshape(momentum, np.shape(momentum) + (1,) * (history.ndim - 1))
-    weighted = history[:, None] if np.ndim(momentum) else history
+    out = _out(out, np.shape(momentum) + history.shape)
+    weighted, estimates = (history[:, None], np.moveaxis(out, 1, 0)) if np.ndim(momentum) else (history, out)
     # running = p * running + (1 - p) * batch, with the second term computed for all steps at once.
-    estimates = (1 - p) * weighted
+    np.multiply(1 - p, weighted, out=estimates)
     running = initial
     for t in range(len(history)):
         estimates[t] += p * running
@@ -73,8 +76,9 @@ def exponential_moving_average(history, momentum, *, initial=0.0, debias=False):
     if debias:
         updates = np.arange(1, len(history) + 1).reshape(-1, *(1,) * (estimates.ndim - 1))
         left = p**updates
-        estimates = (estimates - left * initial) / (1 - left)
-    return np.moveaxis(estimates, 0, 1) if np.ndim(momentum) else estimates
+        estimates -= left * initial
+        estimates /= 1 - left
+    return out
 
 
 def cumulative_average(history):
@@ -244,6 +248,14 @@ def _initial(value, row_shape):
     if not fits:
         raise ValueError(f"initial must be a number or fit one row of shape {row_shape}, got {initial.shape}")
     return initial
+
+
+def _out(out, shape):
+    if out is None:
+        return np.empty(shape)
+    if not isinstance(out, np.ndarray) or out.shape != shape or out.dtype != np.float64:
+        raise ValueError(f"out must be a float64 array of shape {shape}, got {_checks.describe(out)}")
+    return out
 
 
 def _counts(name, value, minimum):

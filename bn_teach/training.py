@@ -8,6 +8,7 @@ from itertools import pairwise
 import numpy as np
 
 from bn_teach import _checks, _files
+from bn_teach._threads import one_blas_thread
 from bn_teach.data import Dataset, minibatches
 from bn_teach.network import ACTIVATIONS, build_network, cross_entropy, hidden_sizes, keep_running_averages
 
@@ -142,19 +143,19 @@ class Recording:
     def network_at(self, checkpoint):
         """Build the network with the weights of checkpoint number `checkpoint`, from 0 to K-1."""
         k = _checks.integer("checkpoint", checkpoint, 0, len(self.checkpoint_steps) - 1)
-        return self._load(_untrained(self.dataset, self.config), k)
+        # Copies: who trains the network further does not change the recording.
+        return self._load(_untrained(self.dataset, self.config), k, np.copy)
 
     def networks(self):
-        """Yield one network, loaded with the weights of each checkpoint in turn."""
+        """Yield one network, loaded with the weights of each checkpoint in turn: to look at, they are read-only."""
         network = _untrained(self.dataset, self.config)
         for k in range(len(self.checkpoint_steps)):
-            yield self._load(network, k)
+            yield self._load(network, k, _read_only)
 
-    def _load(self, network, k):
+    def _load(self, network, k, take):
         for layers, name in _learnt_arrays(network):
             for layer, stored in zip(layers, getattr(self, name), strict=True):
-                # A copy: who trains the network further does not change the recording.
-                setattr(layer, name, None if stored is None else stored[k].copy())
+                setattr(layer, name, None if stored is None else take(stored[k]))
         return network
 
     def save(self, path):
@@ -212,6 +213,7 @@ class TrainingDiverged(ArithmeticError):
         self.recording = recording
 
 
+@one_blas_thread
 def train(dataset, config, *, on_step=None, should_stop=None):
     """Train a network and record all that its running statistics could have been made of.
 
@@ -325,9 +327,10 @@ def train_live(dataset, config, **options):
     network = keep_running_averages(_untrained(dataset, config), **options)
     x, y = dataset.train_x.astype(config.dtype, copy=False), dataset.train_y
     for rows in _batches(dataset, config):
-        loss, dscores = cross_entropy(network(x[rows]), y[rows])
-        network.backward(dscores)
-        network.descend(config.learning_rate)
+        with one_blas_thread:
+            loss, dscores = cross_entropy(network(x[rows]), y[rows])
+            network.backward(dscores)
+            network.descend(config.learning_rate)
         yield loss, network
 
 
@@ -343,7 +346,7 @@ class _Tape:
         self.batch_sizes = np.empty(config.steps, dtype=np.int64)
         self.loss = np.empty(config.steps)
         self.checkpoint_steps = []
-        self.checkpoints = {name: [] for name in _LAYER_ARRAYS if not name.startswith("batch_")}
+        self.checkpoints = {name: () for name in _LAYER_ARRAYS if not name.startswith("batch_")}
         # Algorithm 2 wants random mini-batches, so the examples are shuffled once, whatever their order.
         self.train_x = dataset.train_x.astype(config.dtype, copy=False)
         self.train_x = self.train_x[_stream(config, "algorithm2").permutation(len(self.train_x))]
@@ -360,10 +363,7 @@ class _Tape:
         """Add a checkpoint, unless there is one for this step; return False if it is not finite."""
         if self.checkpoint_steps and self.checkpoint_steps[-1] == self.steps:
             return True
-        taken = {
-            name: [None if getattr(layer, name) is None else getattr(layer, name).copy() for layer in layers]
-            for layers, name in _learnt_arrays(self.network)
-        }
+        taken = {name: [getattr(layer, name) for layer in layers] for layers, name in _learnt_arrays(self.network)}
         z = self.network.layers[0](self.train_x)
         population = self.network.population_statistics(z)
         if not all(np.isfinite(a).all() for group in (*taken.values(), *population) for a in group if a is not None):
@@ -374,15 +374,28 @@ class _Tape:
             return False
         taken["population_mean"], taken["population_var"] = _columns(population)
         taken["algorithm2_mean"], taken["algorithm2_var"] = _columns(algorithm2)
+        if not self.checkpoint_steps:
+            self.checkpoints = {name: self._room_for(layers) for name, layers in taken.items()}
         for name, layers in taken.items():
-            self.checkpoints[name].append(layers)
+            for array, stored in zip(layers, self.checkpoints[name], strict=True):
+                if stored is not None:
+                    stored[len(self.checkpoint_steps)] = array
         self.checkpoint_steps.append(self.steps)
         return True
+
+    def _room_for(self, layers):
+        # All at once: thousands of small arrays would leave the memory in pieces.
+        most = self.config.steps // self.config.checkpoint_every + 1
+        return tuple(None if array is None else np.empty((most, *array.shape), array.dtype) for array in layers)
 
     def recording(self, steps=None):
         """Everything up to now, or only the first `steps` rows."""
         rows = slice(self.steps if steps is None else steps)
-        per_layer = {name: _stack_layers(taken) for name, taken in self.checkpoints.items()}
+        done = slice(len(self.checkpoint_steps))
+        per_layer = {
+            name: tuple(None if stored is None else stored[done] for stored in layers)
+            for name, layers in self.checkpoints.items()
+        }
         return Recording(
             config=self.config,
             dataset=self.dataset,
@@ -455,6 +468,11 @@ def _stream(config, purpose):
     return np.random.default_rng([config.seed, purposes.index(purpose)])
 
 
+def _read_only(view):
+    view.flags.writeable = False  # of this view, not of the array behind it
+    return view
+
+
 def _learnt_arrays(network):
     linear = [layer for layer in network.layers if "weight" in layer.parameters]
     return (linear, "weight"), (linear, "bias"), (network.norms, "gamma"), (network.norms, "beta")
@@ -462,11 +480,6 @@ def _learnt_arrays(network):
 
 def _columns(statistics):
     return [mean for mean, _ in statistics], [var for _, var in statistics]
-
-
-def _stack_layers(taken):
-    """From one list of layers per checkpoint to one array per layer, checkpoints first."""
-    return tuple(None if layer[0] is None else np.stack(layer) for layer in zip(*taken, strict=True))
 
 
 def _from_arrays(arrays):

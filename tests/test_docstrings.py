@@ -83,7 +83,15 @@ SIGNATURES = {
 }
 
 # The bare mathematics behind a documented function, and what only other modules call.
-BARE = {"normalize", "normalize_backward", "scale_and_shift", "cross_entropy", "hidden_sizes"}
+BARE = {
+    "normalize",
+    "normalize_backward",
+    "scale_and_shift",
+    "moments",
+    "batch_sum",
+    "cross_entropy",
+    "hidden_sizes",
+}
 
 
 def module_called(name):

@@ -296,20 +296,51 @@ def test_a_momentum_move_sends_only_what_changed(explorer, monkeypatch):
     assert "'x'" not in text
 
 
-def test_latest_job_cancels_the_one_before():
-    job, ended = LatestJob(), []
+def test_latest_job_cancels_the_one_before_and_lets_it_end_first():
+    job, log, begun = LatestJob(), [], threading.Event()
 
     def endless(cancelled):
+        begun.set()
         while not cancelled():
             pass
-        ended.append("first")
+        log.append("first gave up")
 
     job.start(endless)
-    job.start(lambda cancelled: ended.append("second"))
+    assert begun.wait(10)
+    job.start(lambda cancelled: log.append("second"))
     job.wait(10)
-    deadline = threading.Event()
-    deadline.wait(0.1)
-    assert sorted(ended) == ["first", "second"]
+    assert log == ["first gave up", "second"]
+
+
+def test_of_many_jobs_only_the_one_under_way_and_the_last_are_run():
+    job, log, may_end = LatestJob(), [], threading.Event()
+    job.start(lambda cancelled: may_end.wait(10) and log.append("under way"))
+    for number in range(50):
+        job.start(lambda cancelled, number=number: log.append(number))
+    may_end.set()
+    job.wait(10)
+    assert log[-1] == 49
+    assert set(log) <= {"under way", 49}
+
+
+def test_a_job_that_is_cancelled_before_its_turn_is_not_begun():
+    job, log, may_end = LatestJob(), [], threading.Event()
+    job.start(lambda cancelled: may_end.wait(10))
+    job.start(lambda cancelled: log.append("begun"))
+    job.cancel()
+    may_end.set()
+    job.wait(10)
+    assert log == []
+
+
+def test_a_job_that_fails_is_reported_and_the_next_one_runs(monkeypatch):
+    job, log = LatestJob(), []
+    monkeypatch.setattr(threading, "excepthook", lambda what: log.append(what.exc_type))
+    job.start(lambda cancelled: 1 / 0)
+    job.wait(10)
+    job.start(lambda cancelled: log.append("next"))
+    job.wait(10)
+    assert log == [ZeroDivisionError, "next"]
 
 
 def test_moving_another_slider_while_training_does_not_begin_anew(explorer, monkeypatch):

@@ -16,6 +16,7 @@ PACKAGE = Path(bn_teach.__file__).parent
 ORDER = [
     "_checks",
     "_files",
+    "_threads",
     "frameworks",
     "running",
     "theory",

@@ -438,3 +438,14 @@ def test_bad_values_are_named(call, message):
 def test_wrong_types_are_named(call, message):
     with pytest.raises(TypeError, match=message):
         call()
+
+
+def test_the_first_layer_learns_without_carrying_the_gradient_to_the_examples():
+    network, x, labels = float64_network(hidden=(5,)), normal(6, 4), np.array([0, 1, 2, 0, 1, 2])
+    network.backward(softmax_cross_entropy(network(x), labels)[1])
+    found = network.layers[0].dweight.copy()
+    np.testing.assert_allclose(
+        found,
+        numerical_gradient(lambda: softmax_cross_entropy(network(x), labels)[0], network.layers[0].weight),
+        **CLOSE,
+    )

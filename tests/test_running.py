@@ -105,6 +105,36 @@ def test_the_history_is_left_alone():
 # Debiasing
 
 
+@pytest.mark.parametrize("debias", [False, True])
+@pytest.mark.parametrize("momentum", [0.9, [0.0, 0.5, 0.99]])
+def test_estimates_can_be_put_where_the_caller_wants_them(momentum, debias):
+    history = np.random.default_rng(0).normal(size=(7, 2))
+    expected = exponential_moving_average(history, momentum, initial=0.5, debias=debias)
+    out = np.full((*np.shape(momentum), 8, 2), np.nan)
+    result = exponential_moving_average(history, momentum, initial=0.5, debias=debias, out=out[..., 1:, :])
+    np.testing.assert_array_equal(out[..., 1:, :], expected)
+    np.testing.assert_array_equal(result, expected)
+    assert np.isnan(out[..., 0, :]).all()
+
+
+@pytest.mark.parametrize("debias", [False, True])
+@pytest.mark.parametrize("momentum", [0.9, [0.0, 0.5, 0.99]])
+def test_the_history_can_give_its_place_to_the_estimates(momentum, debias):
+    history = np.random.default_rng(0).normal(size=(7, 2))
+    expected = exponential_moving_average(history, momentum, initial=0.5, debias=debias)
+    out = np.empty(expected.shape)
+    held = out[0] if np.ndim(momentum) else out
+    held[...] = history
+    exponential_moving_average(held, momentum, initial=0.5, debias=debias, out=out)
+    np.testing.assert_array_equal(out, expected)
+
+
+@pytest.mark.parametrize("out", [np.empty((2, 1)), np.empty(3), np.empty((3, 1), "float32"), [[0.0]] * 3, 1.0])
+def test_a_place_of_another_shape_or_precision_is_refused(out):
+    with pytest.raises(ValueError, match=r"out must be a float64 array of shape \(3, 1\), got "):
+        exponential_moving_average(np.zeros((3, 1)), 0.9, out=out)
+
+
 def test_debias_by_hand():
     # r = 0.5, 1.75 from the start at 0; divided by 1 - 0.5^t = 0.5, 0.75
     np.testing.assert_allclose(exponential_moving_average([1.0, 3.0], 0.5, debias=True), [1.0, 1.75 / 0.75], rtol=1e-15)

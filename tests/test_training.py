@@ -194,6 +194,14 @@ def test_training_a_network_further_leaves_its_recording_alone(clouds):
         np.testing.assert_array_equal(array, expected)
 
 
+def test_networks_are_to_look_at_not_to_train(clouds, recording):
+    network = next(recording.networks())
+    network.backward(softmax_cross_entropy(network(clouds.train_x.astype("float32")), clouds.train_y)[1])
+    with pytest.raises(ValueError, match="read-only"):
+        network.descend(1.0)
+    assert recording.weight[0].flags.writeable  # only the network's view of it is not
+
+
 # What training depends on, and what not
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from bn_teach import _checks
+from bn_teach._threads import one_blas_thread
 
 
 class NotReproducedError(RuntimeError):
@@ -133,6 +134,7 @@ class Experiment:
     effect: Effect
     picture: Picture
 
+    @one_blas_thread
     def reproduce(self, seed):
         """Run it broken, then fixed.
 
@@ -182,6 +184,7 @@ class Experiment:
         """Write a value to the decimals that are worth writing; `sign` may be "+": always with one."""
         return f"{round(value, self.digits) + 0.0:{sign}.{self.digits}f}"  # + 0.0: no minus zero
 
+    @one_blas_thread
     def measure(self, seeds):
         """Measure the effect anew.
 

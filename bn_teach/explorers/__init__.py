@@ -1,12 +1,5 @@
 """Explorers: pictures with controls, one per file, all on the same base."""
 
-import os
-
-# The matrices here are small, and several BLAS threads would spend their time waiting for each other: many
-# times slower on a busy machine, or in a container that may use fewer cores than it sees. OpenBLAS reads
-# this once, when NumPy is first imported; a number that is set already stays.
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-
 from bn_teach.explorers.batch_statistics import BatchStatisticsExplorer
 from bn_teach.explorers.clinic import ClinicExplorer
 from bn_teach.explorers.momentum import MomentumExplorer
