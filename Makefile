@@ -3,7 +3,7 @@
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help lab test lint format browser parity clean FORCE
+.PHONY: help lab page test lint format browser parity bench clean FORCE
 
 # make lab PYTHON=/path/to/python   that Python for a new .venv (`make clean` removes an old one)
 # make test ARGS="-k momentum"      more arguments for pytest, or for JupyterLab
@@ -24,6 +24,10 @@ lab: .venv/lab  ## Open the first notebook in JupyterLab
 	  --LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate \
 	  $(ARGS) notebooks/00_start_here.ipynb
 
+# Every processor trains; 40 runs take a minute or so. NOTEBOOKS=https://... links the page to them.
+page: .venv/lab  ## Write the lesson as one HTML page, bn_teach.html
+	$(VENV) -m bn_teach.page bn_teach.html $(if $(NOTEBOOKS),--notebooks "$(NOTEBOOKS)")
+
 test: lint  ## Lint, then run all tests and all notebooks
 	$(VENV) -m pytest $(ARGS)
 	$(VENV) -m pytest --nbval-lax --nbval-current-env --nbval-cell-timeout=300 notebooks
@@ -36,6 +40,11 @@ parity: .venv/test  ## Install the frameworks and compare ours with them
 	$(VENV) -c 'import torch' 2>/dev/null || $(VENV) -m pip install --disable-pip-version-check 'torch==2.13.0+cpu'
 	$(VENV) -m pip install --quiet --disable-pip-version-check --editable ".[test,parity]"
 	BN_TEACH_REQUIRE_PARITY=1 $(VENV) -m pytest $(ARGS) tests/parity tests/test_torch_recorder_live.py
+
+# It starts a browser and PyTorch; what it prints goes to docs/benchmarks.md.
+bench: .venv/test  ## Measure speed as ratios, side by side (under five minutes)
+	$(VENV) -c 'import torch' 2>/dev/null || $(VENV) -m pip install --disable-pip-version-check 'torch==2.13.0+cpu'
+	$(VENV) benchmarks/run.py $(ARGS)
 
 lint: .venv/test  ## Check style and format, notebooks included
 	$(VENV) -m ruff check

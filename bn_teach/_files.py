@@ -1,21 +1,29 @@
-"""Arrays in .npz files: written whole or not at all, and never unpickled."""
+"""Files: written whole or not at all. Arrays in .npz files: never unpickled."""
 
 import os
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 
 
-def write_arrays(path, arrays):
-    """Write a dict of arrays to a compressed .npz file, beside `path` first and then renamed."""
+@contextmanager
+def written_whole(path):
+    """Give a file to write to, beside `path`; renamed to `path` once all went well, removed otherwise."""
     path = Path(path)
     beside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         with open(beside, "wb") as file:
-            np.savez_compressed(file, **arrays)
+            yield file
         os.replace(beside, path)
     finally:
         beside.unlink(missing_ok=True)
+
+
+def write_arrays(path, arrays):
+    """Write a dict of arrays to a compressed .npz file."""
+    with written_whole(path) as file:
+        np.savez_compressed(file, **arrays)
 
 
 def read_arrays(path, build, written_by):

@@ -27,6 +27,7 @@ ESTIMATORS = ("ema", "debiased", "cumulative", "algorithm2", "population", "batc
 """
 
 AVERAGES = ("ema", "debiased", "cumulative")
+MOVED_BY_MOMENTUM = ("ema", "debiased")
 INITIAL_MEAN, INITIAL_VAR = 0.0, 1.0
 
 

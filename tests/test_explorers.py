@@ -9,9 +9,9 @@ from bn_teach.data import Dataset, load_digits
 from bn_teach.explorers import MomentumExplorer
 from bn_teach.explorers.background import LatestJob
 from bn_teach.explorers.momentum import PRESETS
-from bn_teach.explorers.training import BATCH_SIZES, MOMENTA
 from bn_teach.figures import momentum_figure
 from bn_teach.replay import ESTIMATORS, replay
+from bn_teach.sentences.controls import BATCH_SIZES, MOMENTA
 from bn_teach.training import TrainingConfig, train
 
 CONFIG = TrainingConfig(steps=120, hidden=(20, 12))

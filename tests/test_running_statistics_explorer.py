@@ -6,9 +6,9 @@ import pytest
 from bn_teach.explorers import RunningStatisticsExplorer
 from bn_teach.explorers import running_statistics as module
 from bn_teach.explorers.running_statistics import DRIFTS, INITIALS, SIZES
-from bn_teach.explorers.training import MOMENTA
 from bn_teach.figures import running_statistics_figure, running_statistics_traces
 from bn_teach.questions import QUESTIONS, running_averages
+from bn_teach.sentences.controls import MOMENTA
 from bn_teach.theory import best_momentum, effective_batches
 from bn_teach.tracking import RUNS, STEPS, KnownRun, expected_error, simulate, typical_error
 

@@ -1,13 +1,18 @@
 """Sweeps: every combination, on any executor, and what happens when something fails."""
 
+import logging
 import multiprocessing
 import os
+import pickle
+import signal
+import threading
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from dataclasses import asdict, replace
 
+import distributed
 import numpy as np
 import pytest
 
-from bn_teach.data import Dataset
 from bn_teach.replay import ESTIMATORS, replay
 from bn_teach.sweep import Sweep, SweepFailed, sweep
 from bn_teach.training import TrainingConfig, train
@@ -15,10 +20,39 @@ from bn_teach.training import TrainingConfig, train
 CONFIGS = [TrainingConfig(batch_size=m, steps=25, hidden=(7, 5), seed=seed) for m in (4, 8) for seed in (0, 1)]
 MOMENTA = (0.0, 0.9, 0.999)
 DIVERGING = TrainingConfig(batch_size=6, steps=25, hidden=(7, 5), weight_scale=1e30)
+LOCAL = {"threads_per_worker": 1, "processes": True, "dashboard_address": ":0", "silence_logs": logging.CRITICAL}
 
 
 def processes(workers=2, **options):
     return ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"), **options)
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    """A Dask cluster on this machine: a scheduler and two worker processes."""
+    environment = dict(os.environ)
+    with distributed.LocalCluster(n_workers=2, **LOCAL) as cluster:
+        yield cluster
+    # Dask sets variables for its workers in this process, too, where all that is started later would inherit them.
+    for name in os.environ.keys() - environment.keys():
+        del os.environ[name]
+    os.environ.update(environment)
+
+
+@pytest.fixture
+def client(cluster):
+    with distributed.Client(cluster) as client:
+        client.wait_for_workers(2)
+        yield client
+
+
+@pytest.fixture(params=["threads", "processes", "dask"])
+def executor(request):
+    if request.param == "dask":
+        yield request.getfixturevalue("client").get_executor()
+    else:
+        with ThreadPoolExecutor(2) if request.param == "threads" else processes() as executor:
+            yield executor
 
 
 @pytest.fixture(scope="module")
@@ -59,28 +93,29 @@ def test_accuracy_lost_is_the_reference_minus_the_estimator_at_the_end(in_proces
     assert np.array_equal(in_process.accuracy_lost("cumulative", reference="batch"), own - cumulative)
 
 
+def test_bands_are_over_seeds(in_process):
+    bands, lost = in_process.bands(last=2), in_process.accuracy_lost(last=2)
+    assert list(bands) == [CONFIGS[0], CONFIGS[2]]
+    assert np.array_equal(bands[CONFIGS[2]], [lost[2:].min(0), lost[2:].mean(0), lost[2:].max(0)])
+    cumulative = in_process.accuracy_lost("cumulative", reference="batch")
+    assert np.array_equal(in_process.bands("cumulative", reference="batch")[CONFIGS[0]][0], cumulative[:2].min(0))
+
+
 def test_accuracy_lost_refuses_an_estimator_that_was_not_swept(clouds):
     swept = sweep(clouds, CONFIGS[:1], [0.9])
     with pytest.raises(ValueError, match="reference must be one of 'ema', got 'algorithm2'"):
         swept.accuracy_lost()
 
 
-@pytest.mark.parametrize("make", [lambda: ThreadPoolExecutor(2), processes], ids=["threads", "processes"])
-def test_same_answer_whichever_executor(clouds, in_process, make):
-    with make() as executor:
-        swept = sweep(clouds, CONFIGS, MOMENTA, estimators=ESTIMATORS, executor=executor)
+def test_same_answer_whichever_executor(clouds, in_process, executor):
+    swept = sweep(clouds, CONFIGS, MOMENTA, estimators=ESTIMATORS, executor=executor)
     assert np.array_equal(swept.accuracy, in_process.accuracy)
+    assert np.array_equal(swept.steps, in_process.steps)
     assert swept.configs == in_process.configs
 
 
-def test_same_answer_on_a_dask_cluster(clouds, in_process):
-    distributed = pytest.importorskip("distributed")
-    with (
-        distributed.LocalCluster(2, threads_per_worker=1, processes=True, dashboard_address=None) as cluster,
-        distributed.Client(cluster) as client,
-    ):
-        swept = sweep(clouds, CONFIGS, MOMENTA, estimators=ESTIMATORS, executor=client.get_executor())
-    assert np.array_equal(swept.accuracy, in_process.accuracy)
+def test_dask_trains_in_other_processes_on_two_workers(client):
+    assert len(set(client.run(os.getpid).values()) - {os.getpid()}) == 2
 
 
 class Backwards(Executor):
@@ -107,19 +142,31 @@ def test_only_accuracies_travel(clouds, in_process):
         assert failure is None
         assert steps.shape == (3,)
         assert curves.shape == (3, 6, 3)
+    sent = [len(pickle.dumps(result)) for result in executor.results]
+    assert max(sent) < curves.nbytes + 1000
 
 
-@pytest.mark.parametrize("make", [lambda: None, lambda: ThreadPoolExecutor(2)], ids=["in process", "threads"])
-def test_a_failure_names_its_configuration_and_keeps_the_others(clouds, make):
-    executor = make()
+def check_that_the_others_are_kept(dataset, executor):
     with pytest.raises(SweepFailed, match=r"1 of 3 .*batch_size=6.*weight_scale=1e\+30.*TrainingDiverged") as caught:
-        sweep(clouds, [CONFIGS[0], DIVERGING, CONFIGS[2]], MOMENTA, executor=executor)
+        sweep(dataset, [CONFIGS[0], DIVERGING, CONFIGS[2]], MOMENTA, executor=executor)
     assert set(caught.value.failures) == {DIVERGING}
     assert caught.value.result.configs == (CONFIGS[0], CONFIGS[2])
-    others = sweep(clouds, [CONFIGS[0], CONFIGS[2]], MOMENTA)
+    others = sweep(dataset, [CONFIGS[0], CONFIGS[2]], MOMENTA)
     assert np.array_equal(caught.value.result.accuracy, others.accuracy)
-    if executor:
-        executor.shutdown()
+
+
+def test_a_failure_names_its_configuration_and_keeps_the_others(clouds, executor):
+    check_that_the_others_are_kept(clouds, executor)
+
+
+def test_a_failure_in_this_process_does_so_too(clouds):
+    check_that_the_others_are_kept(clouds, None)
+
+
+def test_many_failures_are_not_all_named(clouds):
+    with pytest.raises(SweepFailed, match=r"7 of 7 .*seed=3\) and 3 more: ValueError") as caught:
+        sweep(clouds, [TrainingConfig(batch_size=1000, seed=seed) for seed in range(7)], MOMENTA)
+    assert [config.seed for config in caught.value.failures] == list(range(7))
 
 
 def test_when_all_fail_there_is_no_result(clouds):
@@ -129,34 +176,148 @@ def test_when_all_fail_there_is_no_result(clouds):
     assert "120 training examples, got 1000" in str(caught.value)
 
 
-def test_an_executor_that_is_shut_down_is_named(clouds):
-    executor = ThreadPoolExecutor(1)
+# -- executors that fail -----------------------------------------------------------------------------------------
+
+
+def refusal(executor, trouble):
+    return pytest.raises(SweepFailed, match=f"executor {type(executor).__name__} {trouble}")
+
+
+def test_an_executor_that_is_shut_down_is_named(clouds, executor):
     executor.shutdown()
-    with pytest.raises(SweepFailed, match="executor ThreadPoolExecutor is shut down"):
+    with refusal(executor, r"is shut down \(RuntimeError.*Make a new one"):
         sweep(clouds, CONFIGS, MOMENTA, executor=executor)
 
 
-def test_an_executor_that_cannot_pickle_is_named(clouds):
-    class Unsendable(str):
-        __slots__ = ()
-
-    dataset = Dataset(
-        clouds.train_x, clouds.train_y, clouds.validation_x, clouds.validation_y, name=Unsendable("local")
-    )
-    with (
-        processes(1) as executor,
-        pytest.raises(SweepFailed, match=r"executor ProcessPoolExecutor cannot pickle the task \(.*Unsendable"),
-    ):
-        sweep(dataset, CONFIGS, MOMENTA, executor=executor)
+def test_a_client_that_is_closed_is_told(clouds, client):
+    executor = client.get_executor()
+    client.close()
+    with refusal(executor, "is shut down"):
+        sweep(clouds, CONFIGS, MOMENTA, executor=executor)
 
 
-def test_an_executor_that_loses_its_workers_is_named(clouds):
+def test_a_client_closed_meanwhile_leaves_what_was_done(clouds, client):
+    executor = client.get_executor()
+    longer = [replace(config, steps=2000) for config in CONFIGS]
+    with refusal(executor, r"cancelled the task .*its cluster") as caught:
+        sweep(clouds, longer, [0.9], executor=executor, progress=lambda done, total: client.close())
+    assert set(caught.value.result.configs) == set(longer) - set(caught.value.failures)
+
+
+@pytest.mark.parametrize("attribute", [threading.Lock(), lambda x: x], ids=["a lock", "a function without a name"])
+def test_a_process_pool_that_cannot_pickle_is_named(clouds, attribute):
+    with processes(1) as executor, refusal(executor, r"cannot pickle the task \(.* classes that a module defines"):
+        sweep(unpicklable(clouds, attribute), CONFIGS, MOMENTA, executor=executor)
+
+
+def test_a_dask_cluster_that_cannot_pickle_is_named(clouds, client):
+    executor = client.get_executor()
+    with refusal(executor, r"cannot pickle the task \(TypeError: cannot pickle '_thread.lock' object\)"):
+        sweep(unpicklable(clouds, threading.Lock()), CONFIGS, MOMENTA, executor=executor)
+
+
+def unpicklable(dataset, attribute):
+    """A dataset that carries something which cannot go to another process."""
+    copy = replace(dataset)
+    object.__setattr__(copy, "attribute", attribute)
+    return copy
+
+
+def test_a_process_pool_whose_workers_do_not_start_is_named(clouds):
     with (
         processes(1, initializer=os._exit, initargs=(1,)) as executor,
-        pytest.raises(SweepFailed, match="executor ProcessPoolExecutor lost its workers") as caught,
+        refusal(executor, r"lost its workers \(BrokenProcessPool.*`if __name__ == '__main__':`") as caught,
     ):
         sweep(clouds, CONFIGS, MOMENTA, executor=executor)
     assert set(caught.value.failures) == set(CONFIGS)
+    assert caught.value.result is None
+
+
+class Poison(str):
+    """Ends the process that unpickles it."""
+
+    __slots__ = ()
+
+    def __reduce__(self):
+        return os._exit, (1,)
+
+
+def test_a_process_pool_that_loses_a_worker_keeps_what_was_done(clouds, in_process):
+    poisoned = replace(CONFIGS[1])
+    object.__setattr__(poisoned, "activation", Poison("relu"))
+    with processes(1) as executor, refusal(executor, "lost its workers") as caught:
+        sweep(clouds, [CONFIGS[0], poisoned, *CONFIGS[2:]], MOMENTA, estimators=ESTIMATORS, executor=executor)
+    assert list(caught.value.failures) == CONFIGS[1:]
+    assert np.array_equal(caught.value.result.accuracy, in_process.accuracy[:1])
+    rest = sweep(clouds, [replace(config, activation="relu") for config in caught.value.failures], MOMENTA)
+    assert np.array_equal(rest.accuracy[:, :, 0], in_process.accuracy[1:, :, 0])
+
+
+def test_dask_gives_the_task_of_a_lost_worker_to_another(clouds, client):
+    configs = [replace(config, steps=500) for config in CONFIGS]
+
+    def lose_one(done, total):
+        if done == 1:
+            one, _ = client.run(os.getpid).values()
+            os.kill(one, getattr(signal, "SIGKILL", signal.SIGTERM))  # Windows has the latter, and it kills
+
+    swept = sweep(clouds, configs, MOMENTA, executor=client.get_executor(), progress=lose_one)
+    assert np.array_equal(swept.accuracy, sweep(clouds, configs, MOMENTA).accuracy)
+
+
+def test_dask_gives_up_on_a_task_that_loses_every_worker(clouds, client):
+    class Deadly(TrainingConfig):  # local: Dask sends the class along
+        def __getattribute__(self, name):
+            if name == "dtype" and multiprocessing.parent_process() is not None:
+                os._exit(1)
+            return super().__getattribute__(name)
+
+    deadly, executor = Deadly(**{**asdict(CONFIGS[0]), "seed": 9}), client.get_executor()
+    with refusal(executor, r"lost its workers \(KilledWorker") as caught:
+        sweep(clouds, [*CONFIGS, deadly], MOMENTA, executor=executor)
+    assert deadly in caught.value.failures
+    assert set(caught.value.result.configs) == {*CONFIGS, deadly} - set(caught.value.failures)
+
+
+def test_a_cluster_without_workers_is_given_up_after_the_timeout(clouds):
+    with distributed.LocalCluster(n_workers=0, **LOCAL) as cluster, distributed.Client(cluster) as client:
+        executor = client.get_executor()
+        with refusal(executor, r"finished nothing for 0\.3 seconds\. Has it any workers\?") as caught:
+            sweep(clouds, CONFIGS, MOMENTA, executor=executor, timeout=0.3)
+    assert list(caught.value.failures) == CONFIGS
+
+
+def test_timeout_is_of_the_pause_not_of_the_whole(clouds, in_process):
+    class Ticking(Executor):
+        def submit(self, function, *arguments):
+            self.pause = getattr(self, "pause", 0) + 0.2
+            future = Future()
+            threading.Timer(self.pause, lambda: future.set_result(function(*arguments))).start()
+            return future
+
+    swept = sweep(clouds, CONFIGS, MOMENTA, executor=Ticking(), timeout=0.7)
+    assert np.array_equal(swept.accuracy[:, :, 0], in_process.accuracy[:, :, 0])
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (ModuleNotFoundError("No module named 'bn_teach'"), "cannot import what the task needs .*the same versions"),
+        (OSError("no space left"), r"did not run the task \(OSError: no space left\). Leave it out"),
+        (MemoryError(), r"did not run the task \(MemoryError\)"),
+    ],
+)
+def test_any_other_trouble_of_an_executor_is_told(clouds, error, told):
+    class Failing(Executor):
+        def submit(self, function, *arguments):
+            wrapped = RuntimeError("Error during deserialization\nof the task graph")
+            wrapped.__cause__ = error  # as Dask does it
+            future = Future()
+            future.set_exception(wrapped)
+            return future
+
+    with refusal(Failing(), told):
+        sweep(clouds, CONFIGS, MOMENTA, executor=Failing())
 
 
 def test_a_task_cancelled_by_somebody_else_is_told(clouds):
@@ -198,7 +359,6 @@ def test_what_progress_raises_ends_the_sweep_and_drops_what_has_not_begun(clouds
 
 
 def test_progress_bar(clouds, capsys):
-    pytest.importorskip("tqdm")
     sweep(clouds, CONFIGS[:2], [0.9], progress=True)
     assert "2/2" in capsys.readouterr().err
 
@@ -218,6 +378,16 @@ def test_progress_bar_without_tqdm_says_what_is_missing(clouds, monkeypatch):
         ({"configs": [{"batch_size": 4}]}, TypeError, "configs must hold TrainingConfigs, got {'batch_size': 4}"),
         ({"configs": [CONFIGS[0], CONFIGS[1], CONFIGS[0]]}, ValueError, "configs must not repeat, got TrainingConfig"),
         (
+            {"configs": [TrainingConfig(learning_rate=1, hidden=[9]), TrainingConfig(learning_rate=1.0, hidden=(9,))]},
+            ValueError,
+            "configs must not repeat",
+        ),
+        (
+            {"configs": [TrainingConfig(), TrainingConfig(batch_size=np.int64(16), drop_last=np.True_)]},
+            ValueError,
+            "configs must not repeat",
+        ),
+        (
             {"configs": [TrainingConfig(steps=20), TrainingConfig(steps=30)]},
             ValueError,
             "configs must all have the same steps.* got 20, 30",
@@ -230,6 +400,10 @@ def test_progress_bar_without_tqdm_says_what_is_missing(clouds, monkeypatch):
         ({"momenta": []}, ValueError, "momenta must not be empty"),
         ({"momenta": 0.9}, TypeError, "momenta must be a sequence"),
         ({"momenta": [0.9, 0.9]}, ValueError, "momenta must not repeat, got 0.9 twice"),
+        ({"momenta": [1, 0.5, np.float64(1.0)]}, ValueError, "momenta must not repeat, got 1.0 twice"),
+        ({"momenta": [0.0, -0.0]}, ValueError, "momenta must not repeat"),
+        ({"momenta": [True, 0.5]}, TypeError, "momenta must be a finite number"),
+        ({"momenta": np.array([])}, ValueError, "momenta must not be empty"),
         ({"momenta": [1.5]}, ValueError, "momenta must be between 0 and 1 .* got 1.5"),
         ({"momenta": ["0.9"]}, TypeError, "momenta must be a finite number"),
         ({"estimators": ()}, ValueError, "estimators must not be empty"),
@@ -238,6 +412,13 @@ def test_progress_bar_without_tqdm_says_what_is_missing(clouds, monkeypatch):
         ({"estimators": ("mean",)}, ValueError, "estimators must be one of 'ema'.* got 'mean'"),
         ({"estimators": ("debiased",), "momenta": [1.0]}, ValueError, "momenta must stay below 1"),
         ({"executor": "threads"}, TypeError, "executor must be a concurrent.futures.Executor or None, got 'threads'"),
+        (
+            {"executor": ThreadPoolExecutor},
+            TypeError,
+            "executor must be a concurrent.futures.Executor or None, got <class",
+        ),
+        ({"timeout": 0}, ValueError, "timeout must be a finite number above 0"),
+        ({"timeout": "1 min"}, TypeError, "timeout must be a finite number"),
         ({"progress": 3}, TypeError, "progress must be a function, True or None, got 3"),
     ],
 )
@@ -245,6 +426,11 @@ def test_refuses_bad_arguments_by_name(clouds, wrong, error, message):
     arguments = {"dataset": clouds, "configs": CONFIGS, "momenta": MOMENTA, **wrong}
     with pytest.raises(error, match=message):
         sweep(**arguments)
+
+
+def test_a_dask_client_in_place_of_its_executor_is_told(clouds, client):
+    with pytest.raises(TypeError, match=r"got <Client.*; its \.get_executor\(\) is one"):
+        sweep(clouds, CONFIGS, MOMENTA, executor=client)
 
 
 def test_a_network_without_batch_norm_has_one_curve_for_all(clouds):

@@ -47,7 +47,7 @@ class LatestJob:
             try:
                 run(cancelled.is_set)
             except Exception:
-                # Jobs show their own errors; one that slips through is reported as of any thread, and the next job runs.
+                # Jobs show their own errors. One that slips through is told, and the next job runs.
                 threading.excepthook(threading.ExceptHookArgs((*sys.exc_info(), threading.current_thread())))
 
     def _next(self):

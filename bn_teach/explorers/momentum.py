@@ -5,20 +5,12 @@ from dataclasses import dataclass, fields
 import ipywidgets as widgets
 
 from bn_teach.explorers.base import folded, row
-from bn_teach.explorers.training import ESTIMATOR_LABELS, TrainingExplorer
+from bn_teach.explorers.training import TrainingExplorer
 from bn_teach.figures import figure_widget, momentum_figure, momentum_ranges, momentum_traces
 from bn_teach.replay import ESTIMATORS, replay
 from bn_teach.sentences import momentum_sentence
+from bn_teach.sentences.controls import ESTIMATOR_LABELS, PRESETS
 from bn_teach.training import TrainingConfig
-
-PRESETS = {
-    "PyTorch's default": {"momentum": 0.9, "unbiased": True},
-    "Keras's default": {"momentum": 0.99, "unbiased": False},
-    "PyTorch's 0.1 typed into Keras": {"momentum": 0.1, "unbiased": False},
-    "tiny batches, no memory": {"momentum": 0.0, "batch_size": 4},
-    "too much memory": {"momentum": 0.999, "batch_size": 16},
-}
-"""What each preset sets; the estimator becomes the moving average. eps is never touched."""
 
 
 @dataclass(frozen=True)

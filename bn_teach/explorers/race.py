@@ -6,14 +6,14 @@ import ipywidgets as widgets
 
 from bn_teach.explorers.background import LatestJob
 from bn_teach.explorers.base import folded, row
-from bn_teach.explorers.training import ESTIMATOR_LABELS, MOMENTA, TrainingExplorer
+from bn_teach.explorers.training import TrainingExplorer
 from bn_teach.figures import figure_widget, race_figure, race_ranges, race_traces
-from bn_teach.replay import ESTIMATORS, keep_best, replay
+from bn_teach.replay import ESTIMATORS, MOVED_BY_MOMENTUM, keep_best, replay
 from bn_teach.sentences import LAST, race_sentence
+from bn_teach.sentences.controls import ESTIMATOR_LABELS, MOMENTA
 from bn_teach.sweep import Sweep, SweepFailed, sweep
 from bn_teach.training import TrainingConfig
 
-MOVING = ("ema", "debiased")  # the estimators that momentum changes
 PAIR = ("ema", "algorithm2")  # what the landscape compares
 
 
@@ -153,7 +153,7 @@ class EstimatorRaceExplorer(TrainingExplorer):
         }
 
     def _prepare(self, recording):
-        fixed = {name: replay(recording, estimator=name) for name in ESTIMATORS if name not in MOVING}
+        fixed = {name: replay(recording, estimator=name) for name in ESTIMATORS if name not in MOVED_BY_MOMENTUM}
         # The cumulative average of every step is not drawn, and takes more memory than all the rest.
         return ({name: replace(one, running_mean=None, running_var=None) for name, one in fixed.items()},)
 
@@ -165,7 +165,7 @@ class EstimatorRaceExplorer(TrainingExplorer):
             return None
         recording, fixed = remembered
         moving = self._moving(recording, state.momentum)
-        replays = {name: (moving if name in MOVING else fixed)[name] for name in ESTIMATORS}
+        replays = {name: (moving if name in MOVED_BY_MOMENTUM else fixed)[name] for name in ESTIMATORS}
         kept = {name: keep_best(one, state.patience, metric=state.metric) for name, one in replays.items()}
         sizes = self._sizes if state.landscape else (state.batch_size,)
         lost = self._landscape(config, sizes)
@@ -186,7 +186,7 @@ class EstimatorRaceExplorer(TrainingExplorer):
         """Replay what momentum changes, unless momentum is the same as the last time."""
         wanted = (recording, momentum)
         if self._replayed is None or self._replayed[0] != wanted:
-            self._replayed = (wanted, {name: replay(recording, momentum, estimator=name) for name in MOVING})
+            self._replayed = (wanted, {name: replay(recording, momentum, estimator=name) for name in MOVED_BY_MOMENTUM})
         return self._replayed[1]
 
     def _landscape(self, config, sizes):

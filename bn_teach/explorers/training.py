@@ -9,21 +9,11 @@ from bn_teach import _checks
 from bn_teach.data import Dataset, load_digits
 from bn_teach.explorers.background import LatestJob
 from bn_teach.explorers.base import Explorer, number_slider
+from bn_teach.sentences.controls import BATCH_SIZES, MOMENTA, momentum_labels
 from bn_teach.training import TrainingConfig, TrainingDiverged, train
 
-MOMENTA = (0.0, 0.1, 0.5, 0.8, 0.9, 0.95, 0.99, 0.995, 0.999)
-BATCH_SIZES = (2, 4, 8, 16, 32, 64, 128, 256)
 LEARNING_RATES = (0.01, 0.03, 0.1, 0.3, 1.0)
 REMEMBERED = 16  # recordings of the default network take about 8 MB each
-
-ESTIMATOR_LABELS = {
-    "ema": "moving average",
-    "debiased": "moving average, freed of its start",
-    "cumulative": "cumulative average",
-    "algorithm2": "exact: Algorithm 2",
-    "population": "exact: one pass of all data",
-    "batch": "each mini-batch's own (eval() forgotten)",
-}
 
 
 class TrainingExplorer(Explorer):
@@ -190,10 +180,3 @@ class TrainingExplorer(Explorer):
         self._job.cancel()
         self._under_way = None
         self._progress.layout.visibility = "hidden"
-
-
-def momentum_labels(momenta, pytorch):
-    """Write momenta our way with PyTorch's number in brackets, or the other way round."""
-    if pytorch:
-        return [f"{1 - p:.4g} (kept: {p:g})" for p in momenta]
-    return [f"{p:g} (PyTorch: {1 - p:.4g})" for p in momenta]

@@ -6,9 +6,10 @@ from dataclasses import dataclass, fields
 import ipywidgets as widgets
 
 from bn_teach.explorers.base import number_slider, row
-from bn_teach.explorers.training import BATCH_SIZES, TrainingExplorer
+from bn_teach.explorers.training import TrainingExplorer
 from bn_teach.figures import figure_widget, two_modes_figure, two_modes_ranges, two_modes_traces
 from bn_teach.sentences import two_modes_sentence
+from bn_teach.sentences.controls import BATCH_SIZES
 from bn_teach.training import TrainingConfig
 from bn_teach.two_modes import predict_both_ways
 

@@ -14,6 +14,7 @@ from bn_teach.figures.batch_statistics import (
     batch_statistics_traces,
 )
 from bn_teach.figures.clinic import clinic_figure, clinic_nothing, clinic_ranges, clinic_traces
+from bn_teach.figures.lesson import lesson_figure, lesson_traces, stacked
 from bn_teach.figures.momentum import momentum_figure, momentum_ranges, momentum_traces
 from bn_teach.figures.panels import figure_widget, fill
 from bn_teach.figures.paper import paper_figure, paper_ranges, paper_traces
@@ -25,6 +26,7 @@ from bn_teach.figures.running_statistics import (
     running_statistics_traces,
 )
 from bn_teach.figures.two_modes import two_modes_figure, two_modes_ranges, two_modes_traces
+from bn_teach.figures.valley import valley_figure, valley_ranges, valley_traces
 
 __all__ = [
     "batch_statistics_figure",
@@ -36,6 +38,8 @@ __all__ = [
     "clinic_traces",
     "figure_widget",
     "fill",
+    "lesson_figure",
+    "lesson_traces",
     "momentum_figure",
     "momentum_ranges",
     "momentum_traces",
@@ -51,7 +55,11 @@ __all__ = [
     "running_statistics_figure",
     "running_statistics_ranges",
     "running_statistics_traces",
+    "stacked",
     "two_modes_figure",
     "two_modes_ranges",
     "two_modes_traces",
+    "valley_figure",
+    "valley_ranges",
+    "valley_traces",
 ]

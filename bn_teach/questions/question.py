@@ -6,6 +6,18 @@ from dataclasses import dataclass
 
 from bn_teach import _checks
 
+REPLIES = {
+    "empty": "There is no answer yet. A guess is enough: being wrong is the interesting part.",
+    "no number": "{typed} is not a number. Digits are enough, such as 3 or 0.5.",
+    "outside": "{typed} is outside {low} to {high} {unit}. What would you say?",
+    "right": "Right: {truth}. {why}",
+    "wrong": "You said: {answer}. The experiment says: {truth}. {why}",
+    "close": "You said {answer}, the run says {truth} {unit}: close enough. {why}",
+    "too high": "You said {answer}, the run says {truth} {unit}: {off} too high. {why}",
+    "too low": "You said {answer}, the run says {truth} {unit}: {off} too low. {why}",
+}
+"""What a learner is told, with named fields; the script of a page fills the same sentences."""
+
 
 @dataclass(frozen=True)
 class Question:
@@ -47,7 +59,7 @@ class Question:
             With a friendly word, if it is empty, no number, or out of range.
         """
         if text is None or not str(text).strip():
-            raise ValueError("There is no answer yet. A guess is enough: being wrong is the interesting part.")
+            raise ValueError(REPLIES["empty"])
         if self.choices:
             return _checks.choice("answer", text, self.choices)
         typed = str(text).strip().removesuffix("%").strip().replace(",", ".")
@@ -56,9 +68,10 @@ class Question:
         except ValueError:
             value = math.nan
         if not math.isfinite(value):
-            raise ValueError(f"{text!r} is not a number. Digits are enough, such as 3 or 0.5.")
+            raise ValueError(REPLIES["no number"].format(typed=repr(text)))
         if not self.low <= value <= self.high:
-            raise ValueError(f"{typed} is outside {self.low:g} to {self.high:g} {self.unit}. What would you say?")
+            outside = {"typed": typed, "low": f"{self.low:g}", "high": f"{self.high:g}", "unit": self.unit}
+            raise ValueError(REPLIES["outside"].format(**outside))
         return value
 
     def reveal(self, answer):
@@ -79,10 +92,9 @@ class Question:
         why = self.why.format(**measured)
         if self.choices:
             right = answer == truth
-            verdict = "Right" if right else f"You said: {answer}. The experiment says"
-            return right, f"{verdict}: {truth}. {why}"
+            return right, REPLIES["right" if right else "wrong"].format(answer=answer, truth=truth, why=why)
         off = answer - truth
         right = abs(off) <= self.close
-        side = "too high" if off > 0 else "too low"
-        distance = "close enough" if right else f"{abs(off):.1f} {side}"
-        return right, f"You said {answer:g}, the run says {truth:.1f} {self.unit}: {distance}. {why}"
+        name = "close" if right else "too high" if off > 0 else "too low"
+        said = {"answer": f"{answer:g}", "truth": f"{truth:.1f}", "off": f"{abs(off):.1f}", "unit": self.unit}
+        return right, REPLIES[name].format(**said, why=why)

@@ -35,7 +35,7 @@ QUESTIONS = {
         "Two networks are trained from the same start on the same mini-batches, one keeping its running averages with "
         "momentum 0.9, the other with 0.999. What happens to the training loss of the second one?",
         _training_loss_after_sliding,
-        "Just now both were trained for 200 steps, and every loss agrees to the last digit. In training, batch norm "
+        "Both were trained for 200 steps, and every loss agrees to the last digit. In training, batch norm "
         "normalises each mini-batch by its own statistics; the running averages are written, and never read.",
         choices=(_WORSE, "it gets better", _SAME),
     ),

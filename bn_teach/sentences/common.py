@@ -17,3 +17,21 @@ def cost(difference):
     if points < 0:
         return f"cost {-points:.1f} percentage points"
     return f"gain {points:.1f} percentage points"
+
+
+def fill_in(templates, names, fields):
+    """Put sentences together.
+
+    Parameters
+    ----------
+    templates : dict of str to str
+        Sentences with named fields in braces, by name.
+    names : sequence of str
+        Which of them, in order.
+    fields : dict of str to str
+
+    Returns
+    -------
+    str
+    """
+    return " ".join(templates[name].format(**fields) for name in names)

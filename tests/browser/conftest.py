@@ -109,4 +109,35 @@ def axe():
     """``axe(notebook)`` gives what axe-core finds wrong in the explorers of the page, as a list of sentences."""
     if accessibility.find_axe() is None:
         _missing("no accessibility test: axe-core is not installed (pip install axe-playwright-python)")
-    return lambda notebook, selector=".bn-teach": accessibility.violations(notebook.page, selector)
+
+    def check(notebook, number=None):
+        """Of all explorers on the screen, or of the one with this number."""
+        return accessibility.violations(notebook.page, accessibility.mark(notebook.page, number))
+
+    return check
+
+
+_TABLES = pytest.StashKey()
+
+
+class Table:
+    """Rows that the summary at the end prints, under the head that they were given."""
+
+    def __init__(self, config):
+        self.tables = config.stash.setdefault(_TABLES, {})
+
+    def row(self, head, row):
+        self.tables.setdefault(head, []).append(row)
+
+
+@pytest.fixture
+def table(request):
+    """``table.row(head, row)`` adds a row to a table that is printed after all tests."""
+    return Table(request.config)
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    for head, rows in config.stash.get(_TABLES, {}).items():
+        terminalreporter.section(head.split(" | ")[1], sep="-")
+        for row in (head, *rows):
+            terminalreporter.line(f"| {row} |")

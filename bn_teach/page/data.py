@@ -1,0 +1,189 @@
+"""A lesson as data for the script of the page: it only selects, draws and fills in."""
+
+import json
+
+from bn_teach.figures import lesson_figure, stacked
+from bn_teach.page.packing import Pack
+from bn_teach.questions.question import REPLIES
+from bn_teach.sentences import ESTIMATOR_LABELS, MOMENTUM_TEMPLATES, PRESETS, momentum_labels
+
+WRITTEN = {
+    "ours": "Keras, Flax: weight of the old value",
+    "pytorch": "PyTorch: weight of the new value",
+}
+NOTICES = {
+    "refused": "The link asks for {asked}, which this page does not have. It shows {shown} instead.",
+    "broken": "This did not work: {error}. The picture is the last good one.",
+    "old": "This browser is too old for the sliders: it cannot unpack the data. The text and the picture remain.",
+}
+STEP_LABEL = "{steps} ({epochs} epochs)"
+
+
+def controls_of(lesson):
+    """Every control: what it offers, how that is written in a link and beside the control, and where it begins.
+
+    Returns
+    -------
+    dict of str to dict
+        Name to ``values`` (as written in a link), ``labels`` (as read; None: see the script) and ``start``.
+    """
+    default = lesson.default
+    steps = [str(step) for step in lesson.runs[0].steps]
+    estimators = [name for name in ESTIMATOR_LABELS if any(row.estimator == name for row in lesson.rows)]
+    return {
+        "momentum": {
+            "values": [f"{p:g}" for p in lesson.momenta],
+            "labels": {name: momentum_labels(lesson.momenta, name == "pytorch") for name in WRITTEN},
+            "start": lesson.momenta.index(default["momentum"]),
+        },
+        "batch_size": {
+            "values": [str(m) for m in lesson.batch_sizes],
+            "labels": [str(m) for m in lesson.batch_sizes],
+            "start": lesson.batch_sizes.index(default["batch_size"]),
+        },
+        "step": {"values": steps, "labels": None, "start": len(steps) - 1},
+        "estimator": {
+            "values": estimators,
+            "labels": [ESTIMATOR_LABELS[name] for name in estimators],
+            "start": estimators.index(default["estimator"]),
+        },
+        "unit": {
+            "values": [f"{unit.layer + 1}.{unit.number}" for unit in lesson.units],
+            "labels": [unit.label for unit in lesson.units],
+            "start": lesson.units.index(default["unit"]),
+        },
+        "written": {"values": list(WRITTEN), "labels": list(WRITTEN.values()), "start": 0},
+    }
+
+
+def presets_of(lesson):
+    """Presets that this page can show, as settings of its controls.
+
+    Whether the running variance takes in m/(m-1) times the batch variance is no control of the page: it always does.
+    """
+    offered = {"momentum": lesson.momenta, "batch_size": lesson.batch_sizes}
+    presets = {}
+    for name, sets in PRESETS.items():
+        known = {key: value for key, value in sets.items() if key in offered}
+        if all(value in offered[key] for key, value in known.items()):
+            presets[name] = {"estimator": "ema", **{key: f"{value:g}" for key, value in known.items()}}
+    return presets
+
+
+def questions_of(questions):
+    """Ask every question of the machine, and keep the answers.
+
+    Parameters
+    ----------
+    questions : dict of str to Question
+
+    Returns
+    -------
+    dict of str to dict
+    """
+    asked = {}
+    for name, question in questions.items():
+        measured = question.measure()
+        asked[name] = {
+            "prompt": question.prompt,
+            "choices": list(question.choices),
+            "truth": measured["answer"],
+            "why": question.why.format(**measured),
+            **{key: getattr(question, key) for key in ("unit", "low", "high", "close")},
+        }
+    return asked
+
+
+def data_of(lesson, asked):
+    """All that the script of the page needs, as a dict that JSON can hold.
+
+    Parameters
+    ----------
+    lesson : Lesson
+    asked : dict
+        From `questions_of`.
+
+    Returns
+    -------
+    dict
+        All but the runs, of which there is one for each batch size: see `run_data`.
+    """
+    figure = lesson_figure(len(lesson.seeds))
+    side_by_side, one_below_the_other = (json.loads(each.to_json()) for each in (figure, stacked(figure)))
+    return {
+        "controls": controls_of(lesson),
+        "presets": presets_of(lesson),
+        "rows": rows_of_controls(lesson),
+        "traces": [_without_data(trace) for trace in side_by_side["data"]],
+        "layouts": {"row": side_by_side["layout"], "stacked": one_below_the_other["layout"]},
+        "templates": {**MOMENTUM_TEMPLATES, "step": STEP_LABEL},
+        "notices": NOTICES,
+        "replies": REPLIES,
+        "questions": asked,
+    }
+
+
+def rows_of_controls(lesson):
+    """For every estimator, the number of the row that each momentum selects."""
+    rows = {}
+    for number, row in enumerate(lesson.rows):
+        held = rows.setdefault(row.estimator, [number] * len(lesson.momenta))
+        if row.momentum is not None:
+            held[lesson.momenta.index(row.momentum)] = number
+    return rows
+
+
+def run_data(run, lesson, keys):
+    """One batch size: curves and words of every row and unit, packed.
+
+    Parameters
+    ----------
+    run : Run
+    lesson : Lesson
+    keys : list of str
+        Of the traces, in the order in which they are drawn.
+
+    Returns
+    -------
+    dict
+        ``pack``; ``lines``, the number of the array that holds, for every row, unit and trace, the
+        numbers of its x and y; ``words``, for every name of a field, the texts that it can have and the
+        number of the array that says which, for every row, unit and checkpoint; ``sequences``, the same
+        for the templates that apply; ``ranges`` by unit; ``seeds``, a sentence for each row.
+    """
+    pack, cells = Pack(), [(row, unit) for row in lesson.rows for unit in lesson.units]
+    # Packed by unit and trace, so that curves that differ in momentum alone are neighbours.
+    numbers = {
+        (row, unit, key): [pack.add(values) for values in run.lines[row, unit][key]]
+        for unit in lesson.units
+        for key in keys
+        for row in lesson.rows
+    }
+    lines = [numbers[row, unit, key] for row, unit in cells for key in keys]
+    words = [said for cell in cells for said in run.words[cell]]
+    fields = sorted({name for _, said in words for name in said})
+    sequences, which = _numbered([names for names, _ in words])
+    return {
+        "lines": pack.add(lines),
+        "sequences": [[list(names) for names in sequences], pack.add(which)],
+        "words": {name: _column([said.get(name, "") for _, said in words], pack) for name in fields},
+        "ranges": [run.ranges[unit] for unit in lesson.units],
+        "seeds": [run.sentences_of_seeds[row] for row in lesson.rows],
+        "pack": pack.written(),
+    }
+
+
+def _column(texts, pack):
+    distinct, which = _numbered(texts)
+    return [distinct, pack.add(which)]
+
+
+def _numbered(values):
+    """Distinct values in the order in which they come, and for each value its number."""
+    numbers = {}
+    which = [numbers.setdefault(value, len(numbers)) for value in values]
+    return list(numbers), which
+
+
+def _without_data(trace):
+    return {name: value for name, value in trace.items() if name not in ("x", "y")}

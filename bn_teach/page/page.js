@@ -1,0 +1,318 @@
+// The script of the page selects, draws and fills in. Every number and every word in it was computed by Python when the
+// page was written: see data.py for what is where. (unpack.js and questions.js come before this one.)
+"use strict";
+
+(() => {
+  const byId = (id) => document.getElementById(id);
+  const read = (id) => JSON.parse(byId(id).textContent);
+
+  const lesson = read("lesson");
+  const { controls } = lesson;
+  const NAMES = Object.keys(controls);
+  const RANGES = NAMES.filter((name) => byId(name).type === "range");
+  const PLAY_MS = 150;
+  const CONFIG = { responsive: true, displayModeBar: false };
+  const narrow = matchMedia("(max-width: 719px)");
+
+  // ---- the state: for every control the number of its option ----------------------------------------------------
+
+  const start = Object.fromEntries(NAMES.map((name) => [name, controls[name].start]));
+  let state = { ...start };
+
+  const hashOf = (which) =>
+    "#" +
+    NAMES.filter((name) => which[name] !== start[name] || name === "momentum" || name === "batch_size")
+      .map((name) => `${name}=${controls[name].values[which[name]]}`)
+      .join("&");
+
+  // What a link asks for, and what of it this page does not have.
+  function parse(hash) {
+    const wanted = { ...start };
+    const refused = [];
+    for (const part of decoded(hash.slice(1)).split("&").filter(Boolean)) {
+      const [name, value] = part.split("=", 2);
+      const option = Object.hasOwn(controls, name) ? controls[name].values.indexOf(value) : -1;
+      if (option >= 0) wanted[name] = option;
+      else refused.push({ part, name });
+    }
+    return { wanted, refused };
+  }
+
+  function decoded(text) {
+    try {
+      return decodeURIComponent(text);
+    } catch {
+      return text; // a stray % is nonsense too, and is told as such
+    }
+  }
+
+  // A link to a heading of the page is no setting.
+  const isSetting = (hash) => !(hash.length > 1 && byId(hash.slice(1)));
+
+  function followLink() {
+    if (!isSetting(location.hash)) return;
+    stop();
+    const { wanted, refused } = parse(location.hash);
+    state = wanted;
+    tell(refused.length ? refusal(wanted, refused) : "");
+    show();
+  }
+
+  function refusal(wanted, refused) {
+    const shown = refused.map(({ name }) => (Object.hasOwn(controls, name) ? name : "momentum"));
+    const names = new Set([...shown, "momentum", "batch_size"]);
+    return fill(lesson.notices.refused, {
+      asked: refused.map(({ part }) => part.slice(0, 60)).join(", "),
+      shown: [...names].map((name) => `${name}=${controls[name].values[wanted[name]]}`).join(", "),
+    });
+  }
+
+  function tell(notice) {
+    byId("notice").textContent = notice;
+    byId("notice").hidden = !notice;
+  }
+
+  // A committed move is a step that the Back button takes back; a drag becomes one when it ends.
+  function commit() {
+    tell("");
+    if (hashOf(state) !== location.hash) push(hashOf(state));
+    byId("sentence").setAttribute("aria-live", timer ? "off" : "polite");
+    show();
+  }
+
+  function push(hash) {
+    try {
+      history.pushState(null, "", hash);
+    } catch {
+      // Browsers refuse hundreds of entries within seconds (a held arrow key): the address lags, the picture does not.
+    }
+  }
+
+  // ---- runs: one for each batch size, unpacked when first needed ------------------------------------------------
+
+  const runs = lesson.controls.batch_size.values.map(() => null);
+  const waiting = new Map();
+
+  function load(number) {
+    if (!waiting.has(number)) waiting.set(number, unpack(read(`run-${number}`)).then((run) => (runs[number] = run)));
+    return waiting.get(number);
+  }
+
+  // ---- selecting --------------------------------------------------------------------------------------------------
+
+  const valueOf = (name) => controls[name].values[state[name]];
+
+  function cell() {
+    const row = lesson.rows[valueOf("estimator")][state.momentum];
+    return { row, number: row * controls.unit.values.length + state.unit };
+  }
+
+  // What is drawn of trace number t: the beginning of a curve, up to the step.
+  function curve(run, t) {
+    const at = 2 * (cell().number * lesson.traces.length + t);
+    const where = run.numbers[run.lines];
+    const x = run.numbers[where[at]];
+    const upto = countUpTo(x, Number(valueOf("step")));
+    const key = `${state.batch_size}/${where[at]}/${where[at + 1]}/${upto}`;
+    return { key, x: x.subarray(0, upto), y: run.numbers[where[at + 1]].subarray(0, upto) };
+  }
+
+  function countUpTo(sorted, limit) {
+    let low = 0;
+    let high = sorted.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (sorted[middle] <= limit) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+
+  // ---- words --------------------------------------------------------------------------------------------------------
+
+  function wordsOf(run) {
+    const at = cell().number * controls.step.values.length + state.step;
+    const pick = ([choices, array]) => choices[run.numbers[array][at]];
+    const fields = Object.fromEntries(Object.entries(run.words).map(([name, column]) => [name, pick(column)]));
+    return { fields, names: pick(run.sequences) };
+  }
+
+  const sentence = ({ names, fields }) => names.map((name) => fill(lesson.templates[name], fields)).join(" ");
+
+  // ---- drawing ------------------------------------------------------------------------------------------------------
+
+  const plot = byId("plot");
+  let drawn = null; // what the picture shows now: keys of its curves, and whose axes it has
+
+  const curves = (run) => lesson.traces.map((_, t) => curve(run, t));
+  const axes = () => `${state.batch_size}/${state.unit}`;
+
+  function layoutNow(run) {
+    const layout = structuredClone(lesson.layouts[narrow.matches ? "stacked" : "row"]);
+    for (const [axis, range] of Object.entries(run.ranges[state.unit])) layout[axis].range = range;
+    return layout;
+  }
+
+  function drawAll(run) {
+    const wanted = curves(run);
+    const traces = lesson.traces.map((trace, t) => ({ ...trace, x: wanted[t].x, y: wanted[t].y }));
+    plot.hidden = false;
+    byId("still").hidden = true;
+    drawn = { keys: wanted.map(({ key }) => key), axes: axes(), narrow: narrow.matches };
+    return Plotly.react(plot, traces, layoutNow(run), CONFIG);
+  }
+
+  // Only curves that changed, and axes only when they belong to another run or unit.
+  function drawChanges(run) {
+    const wanted = curves(run);
+    const changed = wanted.flatMap(({ key }, t) => (key === drawn.keys[t] ? [] : [t]));
+    const relayout = axes() === drawn.axes ? {} : rangesOf(run);
+    drawn = { ...drawn, keys: wanted.map(({ key }) => key), axes: axes() };
+    if (!changed.length) return null;
+    const data = { x: changed.map((t) => wanted[t].x), y: changed.map((t) => wanted[t].y) };
+    return Plotly.update(plot, data, relayout, changed);
+  }
+
+  const rangesOf = (run) =>
+    Object.fromEntries(Object.entries(run.ranges[state.unit]).map(([axis, range]) => [`${axis}.range`, range]));
+
+  let frame = 0;
+  let again = false;
+
+  // A move shows at once. However many follow before the next frame of the screen, they make one drawing together.
+  function show() {
+    again = frame !== 0;
+    if (again) return;
+    frame = requestAnimationFrame(() => {
+      frame = 0;
+      if (again) show();
+    });
+    render();
+  }
+
+  function render() {
+    const run = runs[state.batch_size];
+    if (!run) return load(state.batch_size).then(show, broken);
+    try {
+      const words = wordsOf(run);
+      showControls(words.fields);
+      byId("sentence").textContent = sentence(words);
+      byId("seeds").textContent = run.seeds[cell().row];
+      markMap();
+      (drawn?.narrow === narrow.matches ? drawChanges(run) : drawAll(run))?.catch(broken);
+    } catch (error) {
+      broken(error);
+    }
+  }
+
+  function broken(error) {
+    drawn = null; // whatever is there now, the next move draws all of it
+    tell(fill(lesson.notices.broken, { error: error.message }));
+  }
+
+  // ---- controls -----------------------------------------------------------------------------------------------------
+
+  function labelOf(name, fields) {
+    if (name === "step") return fill(lesson.templates.step, fields);
+    const { labels } = controls[name];
+    return (Array.isArray(labels) ? labels : labels[valueOf("written")])[state[name]];
+  }
+
+  function showControls(fields) {
+    for (const name of NAMES) byId(name).value = state[name];
+    for (const name of RANGES) {
+      byId(`${name}-value`).textContent = labelOf(name, fields);
+      byId(name).setAttribute("aria-valuetext", labelOf(name, fields)); // not the number of the option
+    }
+  }
+
+  function markMap() {
+    const here = `#momentum=${valueOf("momentum")}&batch_size=${valueOf("batch_size")}`;
+    for (const link of document.querySelectorAll("#map a")) {
+      if (link.getAttribute("href") === here) link.setAttribute("aria-current", "true");
+      else link.removeAttribute("aria-current");
+    }
+  }
+
+  function take(name) {
+    if (name === "step") stop();
+    state = { ...state, [name]: Number(byId(name).value) };
+  }
+
+  function listen() {
+    for (const name of NAMES) {
+      byId(name).addEventListener("input", () => {
+        take(name);
+        byId("sentence").setAttribute("aria-live", "off"); // not every position of a drag is read out
+        show();
+      });
+      byId(name).addEventListener("change", () => {
+        take(name);
+        commit();
+      });
+    }
+    byId("play").addEventListener("click", () => (timer ? stop(commit) : play()));
+    for (const button of document.querySelectorAll("[data-preset]")) button.addEventListener("click", () => preset(button));
+    for (const link of document.querySelectorAll('a[href^="#momentum="]')) link.addEventListener("click", toPicture);
+    addEventListener("hashchange", followLink);
+    narrow.addEventListener("change", show);
+  }
+
+  function preset(button) {
+    stop();
+    const sets = Object.entries(lesson.presets[button.dataset.preset]);
+    state = { ...state, ...Object.fromEntries(sets.map(([name, value]) => [name, controls[name].values.indexOf(value)])) };
+    commit();
+  }
+
+  function toPicture() {
+    byId("explorer").scrollIntoView({ block: "start" });
+  }
+
+  // ---- play ---------------------------------------------------------------------------------------------------------
+
+  let timer = 0;
+
+  function play() {
+    const last = controls.step.values.length - 1;
+    if (state.step === last) state = { ...state, step: 0 };
+    byId("sentence").setAttribute("aria-live", "off");
+    byId("play").textContent = "Pause";
+    timer = setInterval(() => {
+      state = { ...state, step: state.step + 1 };
+      if (state.step === last) stop(commit);
+      else show();
+    }, PLAY_MS);
+    show();
+  }
+
+  function stop(then) {
+    if (!timer) return;
+    clearInterval(timer);
+    timer = 0;
+    byId("play").textContent = "Play";
+    then?.();
+  }
+
+  // ---- begin --------------------------------------------------------------------------------------------------------
+
+  const pause = () => new Promise((done) => setTimeout(done, 50));
+
+  async function begin() {
+    if (typeof DecompressionStream === "undefined") return tell(lesson.notices.old);
+    for (const form of document.querySelectorAll("form.question")) {
+      prepareQuestion(form, lesson.questions[form.dataset.question], lesson.replies);
+    }
+    byId("controls").hidden = false;
+    byId("folded").open = !narrow.matches; // on a small screen the picture comes first
+    listen();
+    followLink();
+    await load(state.batch_size);
+    for (const number of runs.keys()) {
+      await pause(); // the first picture first; then the rest, so that the first move of batch size does not wait
+      await load(number);
+    }
+  }
+
+  begin();
+})();

@@ -1,0 +1,81 @@
+"""The valley: the picture of a sweep, as its numbers say."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from bn_teach.figures import valley_figure, valley_traces
+from bn_teach.sweep import Sweep
+from bn_teach.training import TrainingConfig
+
+MOMENTA = (0.9, 0.0, 0.999)
+CONFIGS = [TrainingConfig(batch_size=m, seed=seed) for m in (64, 4) for seed in range(5)]
+
+
+def swept(configs=CONFIGS, estimators=("ema", "algorithm2")):
+    """A sweep of made-up accuracies: exact ones of 0.9, and the moving average loses what it likes."""
+    accuracy = np.full((len(configs), len(MOMENTA), len(estimators), 20), 0.9)
+    accuracy[:, :, 0] -= np.random.default_rng(0).uniform(0, 0.3, accuracy[:, :, 0].shape)
+    return Sweep(tuple(configs), np.array(MOMENTA), estimators, np.arange(10, 210, 10), accuracy)
+
+
+def drawn(figure):
+    return {trace.meta: np.array(trace.y) for trace in figure.data}
+
+
+def test_line_and_band_are_median_least_and_most_over_the_seeds_by_momentum():
+    made = swept()
+    lost = 100 * made.accuracy_lost()[5:][:, [1, 0, 2]]  # batch size 4, momenta in order
+    lines = drawn(valley_figure(made))
+    np.testing.assert_allclose(lines["batch size 4: the median"], np.median(lost, axis=0))
+    np.testing.assert_allclose(lines["batch size 4: the least"], lost.min(axis=0))
+    np.testing.assert_allclose(lines["batch size 4: the most"], lost.max(axis=0))
+    assert set(lines["nothing lost"]) == {0.0}
+
+
+def test_figure_holds_its_traces_and_shows_all_of_them():
+    figure, traces = valley_figure(swept()), valley_traces(swept())
+    assert {trace.meta for trace in figure.data} == set(traces)
+    low, high = figure.layout.yaxis.range
+    for key, y in drawn(figure).items():
+        assert np.array_equal(y, traces[key][1])
+        assert low < y.min()
+        assert y.max() < high
+    assert list(figure.layout.xaxis.ticktext) == ["0", "0.9", "0.999"]
+    assert [trace.name for trace in figure.data if trace.showlegend] == [
+        "batch size 4",
+        "batch size 64",
+        "exact statistics",
+    ]
+
+
+def test_band_is_filled_between_the_least_and_the_most():
+    figure = valley_figure(swept())
+    keys = [trace.meta for trace in figure.data]
+    for trace in figure.data:
+        if trace.fill == "tonexty":
+            assert trace.meta.endswith("the most")
+            assert keys[keys.index(trace.meta) - 1] == trace.meta.replace("the most", "the least")
+
+
+def test_one_seed_is_a_line():
+    lines = drawn(valley_figure(swept(CONFIGS[:1])))
+    assert np.array_equal(lines["batch size 64: the least"], lines["batch size 64: the most"])
+
+
+@pytest.mark.parametrize(
+    ("configs", "estimators", "message"),
+    [
+        (
+            [*CONFIGS, replace(CONFIGS[0], learning_rate=0.3)],
+            ("ema", "algorithm2"),
+            "alike but for batch size and seed",
+        ),
+        ([TrainingConfig(batch_size=m) for m in range(2, 9)], ("ema", "algorithm2"), "at most 6 batch sizes, got 7"),
+        (CONFIGS, ("ema", "population"), "reference must be one of 'ema', 'population', got 'algorithm2'"),
+    ],
+)
+def test_refuses_a_sweep_that_is_no_valley(configs, estimators, message):
+    with pytest.raises(ValueError, match=message):
+        valley_figure(swept(configs, estimators))
