@@ -3,12 +3,14 @@
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help lab page test lint format browser parity bench clean FORCE
+.PHONY: help lab page test lint format browser parity oldest faults bench pictures address clean FORCE
 
 # make lab PYTHON=/path/to/python   that Python for a new .venv (`make clean` removes an old one)
 # make test ARGS="-k momentum"      more arguments for pytest, or for JupyterLab
 PYTHON ?=
 ARGS ?=
+TO ?=
+OLDEST_PYTHON ?= $(or $(PYTHON),python3.11)
 
 VENV := .venv/bin/python
 
@@ -41,10 +43,24 @@ parity: .venv/test  ## Install the frameworks and compare ours with them
 	$(VENV) -m pip install --quiet --disable-pip-version-check --editable ".[test,parity]"
 	BN_TEACH_REQUIRE_PARITY=1 $(VENV) -m pytest $(ARGS) tests/parity tests/test_torch_recorder_live.py
 
-# It starts a browser and PyTorch; what it prints goes to docs/benchmarks.md.
+# An environment of its own. What old packages warn of is no fault of ours, and nothing that we could change.
+oldest: .venv-oldest/ready  ## Run the tests with the oldest versions allowed
+	.venv-oldest/bin/python -m pytest -W ignore::DeprecationWarning $(ARGS)
+	.venv-oldest/bin/python -m pytest --nbval-lax --nbval-current-env --nbval-cell-timeout=300 notebooks
+
+faults: .venv/test  ## Plant faults in a scratch copy, and see the tests catch each
+	$(VENV) tools/planted_faults.py $(ARGS)
+
+# It starts a browser and PyTorch; what it prints goes to docs/benchmarks.md, and some rows of it to README.
 bench: .venv/test  ## Measure speed as ratios, side by side (under five minutes)
 	$(VENV) -c 'import torch' 2>/dev/null || $(VENV) -m pip install --disable-pip-version-check 'torch==2.13.0+cpu'
-	$(VENV) benchmarks/run.py $(ARGS)
+	$(VENV) benchmarks/run.py $(ARGS); status=$$?; $(VENV) tools/quote.py; exit $$status
+
+pictures: .venv/test  ## Photograph the explorers anew, for docs/images (needs chromium)
+	$(VENV) tools/pictures.py $(ARGS)
+
+address: .venv/lab  ## Change the repository's address in every link: TO=owner/name
+	$(VENV) tools/address.py $(TO)
 
 lint: .venv/test  ## Check style and format, notebooks included
 	$(VENV) -m ruff check
@@ -55,7 +71,7 @@ format: .venv/test  ## Repair what can be repaired of both
 	$(VENV) -m ruff format
 
 clean:  ## Remove .venv and what tools leave behind
-	rm -rf .venv build dist bn_teach.egg-info .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-oldest build dist bn_teach.egg-info .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # A .venv that is missing, or whose Python has gone since, is built anew.
@@ -70,6 +86,12 @@ BROKEN := $(shell $(VENV) -c 'import pip' 2>/dev/null || echo FORCE)
 	@echo "Installing what the notebooks and tests need into .venv: a few minutes, once."
 	$(VENV) -m pip install --disable-pip-version-check --editable ".[test]"
 	@touch .venv/lab $@
+
+.venv-oldest/ready: pyproject.toml tests/oldest.txt
+	@command -v "$(OLDEST_PYTHON)" >/dev/null || { echo "This needs Python 3.11: make oldest OLDEST_PYTHON=..."; exit 1; }
+	"$(OLDEST_PYTHON)" -m venv --clear .venv-oldest
+	.venv-oldest/bin/python -m pip install --disable-pip-version-check -c tests/oldest.txt --editable ".[test]"
+	@touch $@
 
 $(VENV): $(BROKEN)
 	@found=; for python in $(PYTHONS); do \

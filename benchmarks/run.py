@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from side_by_side import HEADER, NOISE
 
-MODULES = ("training_step", "replay", "explorer", "sweep", "start", "page", "torch_recorder")
+MODULES = ("training_step", "replay", "explorer", "sweep", "start", "latency", "page", "torch_recorder")
 TABLE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
 INTRODUCTION = f"""# Benchmarks
 

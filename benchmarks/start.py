@@ -27,6 +27,7 @@ go.FigureWidget(go.Scatter(y=[1, 3, 2]))"""
 
 # Run All leaves a notebook scrolled to its end, where nothing above is drawn: so scroll back, as a learner does.
 _UNTIL_DRAWN = """async (name) => {
+    const pause = () => new Promise((resolve) => setTimeout(resolve, 10));
     const { content } = [...window.jupyterapp.shell.widgets('main')].find((widget) => widget.context?.path === name);
     const first = content.widgets.findIndex((cell) => cell.model.type === 'code');
     const drawn = () => [...document.querySelectorAll('.js-plotly-plot')].some((plot) =>
@@ -38,7 +39,7 @@ _UNTIL_DRAWN = """async (name) => {
     for (let tick = 0; !drawn(); tick++) {
         if (performance.now() - start > 60_000) throw new Error('no picture after 60 seconds');
         if (tick % 20 === 0) await content.scrollToItem(first, 'start');
-        await new Promise((resolve) => setTimeout(resolve, 10));
+        await pause();
     }
     return (performance.now() - start) / 1000;
 }"""
@@ -68,7 +69,7 @@ def first_picture(browser, server, name):
     lab = Lab(browser, server)
     try:
         notebook = lab.open(name)
-        seconds = notebook.page.evaluate(_UNTIL_DRAWN, name)
+        seconds = notebook.page.evaluate(_UNTIL_DRAWN, notebook.name)
         notebook.wait_idle()
         lab.check()
         return seconds
@@ -80,19 +81,21 @@ def pictures(repetitions=REPETITIONS):
     """Return (ours, bare): seconds to the first picture, in turn, after one of each to warm up."""
     from playwright.sync_api import sync_playwright
 
-    server = LabServer(tempfile.mkdtemp())
-    server.start()
-    try:
-        write_notebook(server.root / "bare.ipynb", BARE)
-        with sync_playwright() as playwright:
-            browser = playwright.chromium.launch(executable_path=find_browser(), args=["--no-sandbox", "--disable-gpu"])
-            times = [
-                [first_picture(browser, server, name) for name in ("00_start_here.ipynb", "bare.ipynb")]
-                for _ in range(repetitions + 1)
-            ]
-            browser.close()
-    finally:
-        server.stop()
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        server = LabServer(folder)
+        try:
+            server.start()
+            write_notebook(server.root / "bare.ipynb", BARE)
+            with sync_playwright() as playwright:
+                options = {"executable_path": find_browser(), "args": ["--no-sandbox", "--disable-gpu"]}
+                browser = playwright.chromium.launch(**options)
+                times = [
+                    [first_picture(browser, server, name) for name in ("00_start_here.ipynb", "bare.ipynb")]
+                    for _ in range(repetitions + 1)
+                ]
+                browser.close()
+        finally:
+            server.stop()
     return times[1:]
 
 

@@ -414,7 +414,7 @@ def _score(scores, labels):
     return (scores.argmax(axis=-1) == labels).mean(axis=-1), (log_sums - chosen).mean(axis=-1, dtype=np.float64)
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=1)  # 14 MB each
 def _first_layer(recording):
     """What the first linear layer makes of the validation set at each checkpoint, shape (K, N, H).
 

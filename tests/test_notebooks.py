@@ -9,6 +9,8 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from address import address
+from pictures import IMAGES, LARGEST
 
 FOLDER = Path(__file__).parent.parent / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
@@ -64,6 +66,52 @@ def test_links_to_other_notebooks_lead_somewhere(notebook):
     for cell in notebook.cells:
         for target in re.findall(r"\]\(([^)#:]+\.ipynb)\)", cell.source):
             assert (FOLDER / target).exists(), target
+
+
+# The static face: where no widgets are shown, a picture of the first explorer stands beside it.
+EXPLORER = re.compile(r"\b(\w+Explorer|PaperFigure)\(")
+STILL = re.compile(
+    r"""<div class="bn-teach-still">
+
+!\[(?P<alternative>[^\]]*)\]\((?P<picture>[^)]*)\)
+
+\*No sliders here\?[^\n]*\[Open this notebook on Binder\]\((?P<link>[^)]*)\)[^\n]*\*
+
+</div>
+
+"""
+)
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_picture_stands_beside_the_first_explorer(path):
+    cells = nbformat.read(path, as_version=4).cells
+    explorer = next(i for i, cell in enumerate(cells) if cell.cell_type == "code" and EXPLORER.search(cell.source))
+    still = STILL.match(cells[explorer + 1].source)
+    assert still, f"the cell after {cells[explorer].source!r} does not begin with a picture"
+    assert still["picture"] == f"../docs/images/{path.stem}.png"
+    binder = f"https://mybinder.org/v2/gh/{address()}/HEAD?urlpath=lab/tree/notebooks/{path.name}"
+    assert still["link"] == binder
+
+
+def test_every_picture_has_words_and_is_there(notebook):
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            assert "<img" not in cell.source, "write ![words](picture), so that a test can read it"
+            for words, target in re.findall(r"!\[([^\]]*)\]\(([^)]*)\)", cell.source):
+                assert 100 <= len(words) <= 600, f"{target}: {words!r}"
+                assert (FOLDER / target).is_file(), target
+
+
+def test_pictures_are_small_and_each_is_used():
+    used = {path.stem for path in NOTEBOOKS}
+    readme = (FOLDER.parent / "README.md").read_text(encoding="utf-8")
+    used |= set(re.findall(r"\]\(docs/images/(\w+)\.png\)", readme))
+    pictures = {path.stem: path for path in IMAGES.glob("*")}
+    assert set(pictures) == used
+    for path in pictures.values():
+        assert path.read_bytes().startswith(b"\x89PNG")
+        assert path.stat().st_size <= LARGEST, path.name
 
 
 @pytest.mark.slow

@@ -5,7 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from bn_teach.explorers import ValleyFigure
 from bn_teach.figures import valley_figure, valley_traces
+from bn_teach.sentences import valley_sentence
 from bn_teach.sweep import Sweep
 from bn_teach.training import TrainingConfig
 
@@ -79,3 +81,24 @@ def test_one_seed_is_a_line():
 def test_refuses_a_sweep_that_is_no_valley(configs, estimators, message):
     with pytest.raises(ValueError, match=message):
         valley_figure(swept(configs, estimators))
+
+
+def test_the_sentence_tells_the_floor_and_both_ends():
+    accuracy = np.full((2, 3, 2, 20), 0.9)
+    for seed, lost in enumerate([(0.01, 0.2, 0.05), (0.03, 0.4, 0.07)]):  # at momenta 0.9, 0, 0.999
+        accuracy[seed, :, 0] -= np.array(lost)[:, None]
+    configs = tuple(TrainingConfig(batch_size=4, seed=seed) for seed in (0, 1))
+    made = Sweep(configs, np.array(MOMENTA), ("ema", "algorithm2"), np.arange(10, 210, 10), accuracy)
+    assert valley_sentence(made) == (
+        "Percentage points, median of the seeds (least to most). Batch size 4: least is lost at momentum 0.9, "
+        "2.0 (1.0 to 3.0); 30.0 (20.0 to 40.0) at 0 and 6.0 (5.0 to 7.0) at 0.999."
+    )
+
+
+def test_on_display_it_has_its_sentence_and_words_for_who_cannot_see_it():
+    made = swept()
+    shown = ValleyFigure(made)
+    assert shown.status == valley_sentence(made)
+    assert drawn(shown.figure).keys() == drawn(valley_figure(made)).keys()
+    *_, accessible = shown.view.children
+    assert "loses against exact statistics" in accessible.plot_label

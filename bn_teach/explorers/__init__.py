@@ -9,6 +9,7 @@ from bn_teach.explorers.race import EstimatorRaceExplorer
 from bn_teach.explorers.recorder import RecorderExplorer
 from bn_teach.explorers.running_statistics import RunningStatisticsExplorer
 from bn_teach.explorers.two_modes import TwoModesExplorer
+from bn_teach.explorers.valley import ValleyFigure
 
 __all__ = [
     "BatchStatisticsExplorer",
@@ -20,4 +21,5 @@ __all__ = [
     "RecorderExplorer",
     "RunningStatisticsExplorer",
     "TwoModesExplorer",
+    "ValleyFigure",
 ]

@@ -15,7 +15,11 @@ const INSIDE = {
   attributeFilter: ["class", "style", "title", "aria-valuetext", "contenteditable"],
 };
 
-let count = 0; // for ids
+// An id that no other explorer has: each of them loads this file anew.
+function identified(element) {
+  element.id ||= `bn-teach-${Math.random().toString(36).slice(2)}`;
+  return element.id;
+}
 
 function set(element, name, value) {
   if (value === null || value === "") element.removeAttribute(name);
@@ -85,6 +89,12 @@ function group(control, role) {
   for (const button of control.querySelectorAll("button")) set(button, "aria-pressed", button.classList.contains("mod-active"));
 }
 
+// Radio buttons of one name are one stop for Tab, and arrow keys go from one to the next.
+function radio(control) {
+  group(control, "radiogroup");
+  for (const button of control.querySelectorAll("input")) set(button, "name", identified(control));
+}
+
 function accordion(header) {
   const panel = header.parentElement;
   const contents = panel.querySelector(":scope > .jupyter-widget-Collapse-contents");
@@ -93,8 +103,7 @@ function accordion(header) {
   set(header, "tabindex", 0);
   set(header, "aria-expanded", panel.classList.contains("jupyter-widget-Collapse-open"));
   if (contents) {
-    contents.id ||= `bn-teach-${++count}`;
-    set(header, "aria-controls", contents.id);
+    set(header, "aria-controls", identified(contents));
   }
 }
 
@@ -124,7 +133,7 @@ function render({ model, el }) {
     if (kinds.contains("widget-slider")) slider(control);
     else if (kinds.contains("widget-play")) play(control);
     else if (kinds.contains("widget-hprogress")) progress(control);
-    else if (kinds.contains("widget-radio")) group(control, "radiogroup");
+    else if (kinds.contains("widget-radio")) radio(control);
     else if (kinds.contains("widget-toggle-buttons")) group(control, "group");
     else if (kinds.contains("widget-toggle-button")) set(control, "aria-pressed", kinds.contains("mod-active"));
     else if (kinds.contains("jupyter-widget-Collapse-header")) accordion(control);
@@ -152,7 +161,7 @@ function render({ model, el }) {
     }
     const status = root.querySelector(".bn-teach-status");
     if (status) {
-      status.id ||= `bn-teach-${++count}`;
+      identified(status);
       set(status, "role", "status");
       set(status, "aria-atomic", "true");
     }
@@ -162,8 +171,10 @@ function render({ model, el }) {
     set(root, "aria-label", model.get("label"));
   }
 
-  // A header that is a <div> is not pressed by Enter or Space unless someone does it.
   function press(event) {
+    // JupyterLab would take the arrows of a drop-down and of radio buttons for its own, and go to another cell.
+    if (event.key.startsWith("Arrow") && event.target.matches("select, input[type=radio]")) event.stopPropagation();
+    // A header that is a <div> is not pressed by Enter or Space unless someone does it.
     if ((event.key === "Enter" || event.key === " ") && event.target.matches(".jupyter-widget-Collapse-header")) {
       event.preventDefault();
       event.stopPropagation();

@@ -75,7 +75,7 @@ class EstimatorRaceExplorer(TrainingExplorer):
     True
     """
 
-    remembered = 8  # one for each batch size
+    remembered = 5  # each with the replays of four estimators; the landscape keeps its rows without them
 
     def __init__(self, dataset=None, config=TrainingConfig()):
         super().__init__(dataset, config)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from bn_teach.figures import lesson_traces, momentum_ranges
-from bn_teach.replay import ESTIMATORS
+from bn_teach.replay import ESTIMATORS, MOVED_BY_MOMENTUM
 from bn_teach.replay import replay as replay_one
 from bn_teach.sentences import LAST, momentum_words, seeds_sentence
 from bn_teach.sweep import sweep
@@ -33,10 +33,9 @@ def rows_of(momenta):
     -------
     tuple of Row
     """
-    uses = ("ema", "debiased")
     return (
-        *(Row(name, p) for p in momenta for name in uses),
-        *(Row(name, None) for name in ESTIMATORS if name not in uses),
+        *(Row(name, p) for p in momenta for name in MOVED_BY_MOMENTUM),
+        *(Row(name, None) for name in ESTIMATORS if name not in MOVED_BY_MOMENTUM),
     )
 
 

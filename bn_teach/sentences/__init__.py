@@ -23,6 +23,7 @@ from bn_teach.sentences.recorder import recorder_numbers, recorder_sentence
 from bn_teach.sentences.running_statistics import running_statistics_numbers, running_statistics_sentence
 from bn_teach.sentences.seeds import seeds_sentence
 from bn_teach.sentences.two_modes import two_modes_numbers, two_modes_sentence
+from bn_teach.sentences.valley import valley_sentence
 
 __all__ = [
     "BATCH_SIZES",
@@ -55,4 +56,5 @@ __all__ = [
     "seeds_sentence",
     "two_modes_numbers",
     "two_modes_sentence",
+    "valley_sentence",
 ]

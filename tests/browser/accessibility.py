@@ -14,6 +14,14 @@ def find_axe():
     return path if path and path.exists() else None
 
 
+def mark(page, number=None):
+    """A selector of all explorers, or of the one with this number, which is marked for it."""
+    if number is None:
+        return ".bn-teach"
+    page.evaluate("(number) => { document.querySelectorAll('.bn-teach')[number].dataset.number = number; }", number)
+    return f'.bn-teach[data-number="{number}"]'
+
+
 def violations(page, selector=".bn-teach"):
     """Run axe-core on the elements that match; return what is wrong as readable strings (an empty list is good).
 

@@ -1,7 +1,8 @@
 """A real JupyterLab, and a real browser that uses it as a person does.
 
-``LabServer`` runs JupyterLab on a copy of ``notebooks/``; ``Lab`` is one browser window on it, kept away from every
-other host; ``Notebook`` is one open notebook, with the verbs that tests need. The fixtures are in conftest.py.
+``LabServer`` runs JupyterLab on a copy of the notebooks and their pictures; ``Lab`` is one browser window on it, kept
+away from every other host; ``Notebook`` is one open notebook, with the verbs that tests need. The fixtures are in
+conftest.py.
 
 Playwright is imported by conftest.py alone, and only when a test asks for a browser.
 """
@@ -67,17 +68,15 @@ class LabServer:
 
     def __init__(self, folder):
         self.folder = Path(folder)
-        self.root = self.folder / "notebooks"
+        self.root = self.folder / "files" / "notebooks"
         self.token = secrets.token_hex(16)
         self.log_path = self.folder / "jupyterlab.log"
         self._process = None
 
     def start(self):
-        source = REPOSITORY / "notebooks"
-        if source.is_dir():
-            shutil.copytree(source, self.root, ignore=shutil.ignore_patterns(".ipynb_checkpoints", "__pycache__"))
-        else:
-            self.root.mkdir(parents=True)
+        left_out = shutil.ignore_patterns(".ipynb_checkpoints", "__pycache__")
+        shutil.copytree(REPOSITORY / "notebooks", self.root, ignore=left_out)
+        shutil.copytree(REPOSITORY / "docs" / "images", self.root.parent / "docs" / "images")
         # No dialog about news, and no look for updates, in the page or in the server.
         config = self.folder / "config"
         (config / "labconfig").mkdir(parents=True)
@@ -101,7 +100,7 @@ class LabServer:
             "--no-browser",
             "--ServerApp.ip=127.0.0.1",
             f"--ServerApp.port={port}",
-            f"--ServerApp.root_dir={self.root}",
+            f"--ServerApp.root_dir={self.root.parent}",
             "--ServerApp.allow_root=True",
             f"--IdentityProvider.token={self.token}",
             "--LabApp.expose_app_in_browser=True",
@@ -212,9 +211,10 @@ class Lab:
                 self.console.append(text)
 
     def open(self, name):
-        """Open a notebook below the server's root, as ``jupyter lab <name>`` does, and wait for its kernel."""
+        """Open a notebook of the folder ``notebooks``, as ``jupyter lab <name>`` does, and wait for its kernel."""
         if self.notebooks:
             self.notebooks[-1].shut_down()
+        name = f"notebooks/{name}"
         workspace = f"test-{secrets.token_hex(4)}"
         self.page.goto(f"{self.server.url}lab/workspaces/{workspace}/tree/{quote(name)}?token={self.server.token}")
         notebook = Notebook(self, name)

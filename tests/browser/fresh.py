@@ -1,0 +1,215 @@
+"""What the page ought to show, computed anew from the state of an explorer. Runs in the notebook's kernel.
+
+Nothing that an explorer remembers or has drawn is used: only `state`, the pure functions, and the data.
+"""
+
+import hashlib
+import json
+from dataclasses import replace
+from functools import lru_cache
+
+import numpy as np
+
+from bn_teach import explorers, figures, sentences
+from bn_teach.clinic import CASES
+from bn_teach.data import EmpiricalPopulation, ExponentialPopulation, GaussianPopulation
+from bn_teach.explorers.clinic import _ANSWERS
+from bn_teach.explorers.training import BATCH_SIZES, MOMENTA
+from bn_teach.explorers.two_modes import DRAWS
+from bn_teach.replay import ESTIMATORS, keep_best, replay
+from bn_teach.samples import sample_batches
+from bn_teach.sweep import Sweep
+from bn_teach.torch_recorder import report
+from bn_teach.tracking import simulate
+from bn_teach.training import train
+from bn_teach.two_modes import predict_both_ways
+
+
+@lru_cache(8)
+def recorded(dataset, config):
+    return train(dataset, config)
+
+
+@lru_cache(64)
+def replayed(dataset, config, momentum, estimator, unbiased=True):
+    return replay(recorded(dataset, config), momentum, estimator=estimator, unbiased=unbiased)
+
+
+@lru_cache(64)
+def lost(dataset, config):
+    """A row of the landscape."""
+    swept = Sweep.of(recorded(dataset, config), MOMENTA, estimators=("ema", "algorithm2"))
+    return 100 * swept.accuracy_lost(last=sentences.LAST)[0]
+
+
+def config_of(explorer):
+    state = explorer.state
+    return replace(explorer.config, batch_size=state.batch_size, learning_rate=state.learning_rate, seed=state.seed)
+
+
+def momentum(explorer):
+    state, run = explorer.state, (explorer.dataset, config_of(explorer))
+    where = {"step": state.step, "layer": state.layer, "unit": state.unit}
+    chosen = replayed(*run, state.momentum, state.estimator, state.unbiased)
+    exact, own = (replayed(*run, 0.9, name) for name in ("algorithm2", "batch"))
+    return figures.momentum_traces(chosen, exact, own, **where), sentences.momentum_sentence(chosen, exact, **where)
+
+
+def two_modes(explorer):
+    state, run = explorer.state, recorded(explorer.dataset, explorer.config)
+    both = predict_both_ways(
+        run, state.image, batch_size=state.batch_size, company=state.company, draws=DRAWS, seed=state.seed
+    )
+    draw = state.draw - 1
+    return figures.two_modes_traces(both, draw=draw), sentences.two_modes_sentence(both, draw=draw)
+
+
+def batch_statistics(explorer):
+    state = explorer.state
+    if state.data == "unit":
+        run = recorded(explorer.dataset, explorer.config)
+        first = run.network_at(len(run.checkpoint_steps) - 1).layers[0]
+        values = first(explorer.dataset.train_x.astype(explorer.config.dtype))
+        population = EmpiricalPopulation(values[:, state.unit])
+    else:
+        population = {"gaussian": GaussianPopulation, "skewed": ExponentialPopulation}[state.data]()
+    sample = sample_batches(population, state.batch_size, state.batches, state.seed)
+    shown = {"variances": state.variances}
+    return figures.batch_statistics_traces(sample, **shown), sentences.batch_statistics_sentence(sample, **shown)
+
+
+def running_statistics(explorer):
+    state = explorer.state
+    told = simulate(state.run, MOMENTA, seed=state.seed), state.momentum
+    return figures.running_statistics_traces(*told), sentences.running_statistics_sentence(*told)
+
+
+def race(explorer):
+    state, config = explorer.state, config_of(explorer)
+    data, sizes = explorer.dataset, BATCH_SIZES if state.landscape else (state.batch_size,)
+    replays = {name: replayed(data, config, state.momentum, name) for name in ESTIMATORS}
+    kept = {name: keep_best(one, state.patience, metric=state.metric) for name, one in replays.items()}
+    rows = {m: lost(data, replace(config, batch_size=m)) for m in sizes}
+    common = {
+        "batch_size": state.batch_size,
+        "momenta": MOMENTA,
+        "chosen": state.estimator,
+        "restore": state.restore,
+        "metric": state.metric,
+    }
+    return (
+        figures.race_traces(replays, kept, rows, momentum=state.momentum, batch_sizes=BATCH_SIZES, **common),
+        sentences.race_sentence(replays, kept, rows, patience=state.patience, batch_sizes=sizes, **common),
+    )
+
+
+def clinic(explorer):
+    """The sentence of an answer is left to the walk through all cases."""
+    state, case = explorer.state, CASES[explorer.state.case]
+    turned = state.picture == "twist"
+    experiment = case.twist.experiment if turned else case.experiment
+    broken = experiment.broken(state.seed)
+    if state.case not in _ANSWERS:
+        symptom = f"{experiment.number}: {experiment.written(broken.value)}. Name a cause and commit a number."
+        return figures.clinic_traces(experiment, broken, None), symptom[0].upper() + symptom[1:]
+    fixed = experiment.fixed(state.seed)
+    told = sentences.clinic_twist(case.twist, broken, fixed) if turned else None
+    return figures.clinic_traces(experiment, broken, fixed), told and told[0].upper() + told[1:]
+
+
+def recorder(explorer):
+    state = explorer.state
+    told = report(explorer.recorded, momenta=explorer.momenta, estimator=state.estimator, unbiased=state.unbiased)
+    return figures.recorder_traces(told), sentences.recorder_sentence(told)
+
+
+def paper(explorer):
+    sides = explorer.without, explorer.with_norm
+    return {trace.meta: (trace.x, trace.y) for trace in figures.paper_figure(*sides).data}, sentences.paper_sentence(
+        *sides
+    )
+
+
+def valley(shown):
+    return figures.valley_traces(shown.swept), sentences.valley_sentence(shown.swept)
+
+
+def prediction(asked):
+    if not asked.commit.disabled:
+        return {}, ""
+    return {}, asked.question.reveal(asked.question.read(asked.answer.value))[1]
+
+
+DRAWN = {
+    explorers.MomentumExplorer: momentum,
+    explorers.TwoModesExplorer: two_modes,
+    explorers.BatchStatisticsExplorer: batch_statistics,
+    explorers.RunningStatisticsExplorer: running_statistics,
+    explorers.EstimatorRaceExplorer: race,
+    explorers.ClinicExplorer: clinic,
+    explorers.RecorderExplorer: recorder,
+    explorers.PaperFigure: paper,
+    explorers.ValleyFigure: valley,
+    explorers.Prediction: prediction,
+}
+
+
+def fingerprint(values):
+    """A short word for an array: how many values, and the same word for the same values only."""
+    values = np.array(values, dtype=np.float64).ravel() + 0.0  # no minus zero
+    values[np.isnan(values)] = np.nan
+    return f"{len(values)}:{hashlib.sha256(values.tobytes()).hexdigest()[:16]}"
+
+
+def on_display(out):
+    """What the notebook shows with `Accessible` around it, from top to bottom. (Clear `Out` before a second run.)"""
+    return [shown for _, shown in sorted(out.items()) if type(shown) in DRAWN]
+
+
+def controls(shown):
+    """The widgets that a hand can move, by name."""
+    if isinstance(shown, explorers.Prediction):
+        return {"answer": shown.answer}
+    return getattr(shown, "controls", {})
+
+
+def written(widget):
+    """What is to be read beside a control, as text."""
+    if hasattr(widget, "index"):  # (`label` of a selection is empty while it stands where it stood first)
+        return "None" if widget.index is None else widget._options_labels[widget.index]
+    return str(widget.value)
+
+
+_KNOWN = {}
+
+
+def expected(shown):
+    """Controls, traces and sentence as JSON; the traces as fingerprints, for the server lets only so much through."""
+    if hasattr(shown, "wait"):
+        shown.wait()
+    state = getattr(shown, "state", None)
+    name = id(shown), state, len(_ANSWERS) if isinstance(shown, explorers.ClinicExplorer) else 0
+    if state is None or name not in _KNOWN:
+        _KNOWN[name] = DRAWN[type(shown)](shown)
+    traces, sentence = _KNOWN[name]
+    widgets = controls(shown)
+    return json.dumps(
+        {
+            "controls": {w.description: written(w) for w in widgets.values() if type(w).__name__ != "Play"},
+            "traces": {key: [fingerprint(values) for values in arrays] for key, arrays in traces.items()},
+            "sentence": sentence,
+        }
+    )
+
+
+def inventory(out):
+    """Name of each explorer and, for each of its controls, name, kind of widget and description, as JSON."""
+    return json.dumps(
+        [
+            (
+                type(shown).__name__,
+                [(key, type(w).__name__, w.description) for key, w in controls(shown).items()],
+            )
+            for shown in on_display(out)
+        ]
+    )

@@ -1,0 +1,290 @@
+"""Plant a fault in a scratch copy of the repository, run the tests that should catch it, and see them turn red.
+
+`make faults` plants all of them, one after the other, and prints who caught what. The same tests must be green without
+the fault, or they prove nothing. It ends with an error if a fault goes uncaught. Words after it choose faults by name.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+LEFT_OUT = (".git", ".venv*", "build", "dist", "*.egg-info", "__pycache__", ".*_cache", ".hypothesis", "bn_teach.html")
+NBVAL = ("--nbval-lax", "--nbval-current-env", "--nbval-cell-timeout=300")
+SLOWEST = 600  # seconds
+
+
+@dataclass(frozen=True)
+class Fault:
+    """In `path`, what `pattern` matches (once) becomes `planted`; `tests` are to notice."""
+
+    name: str
+    path: str
+    pattern: str
+    planted: str
+    tests: tuple
+    environment: tuple = ()  # (name, value) of environment variables
+
+
+def exactly(text):
+    return re.escape(text)
+
+
+NOTEBOOK = "notebooks/00_start_here.ipynb"
+RUN_NOTEBOOK = (*NBVAL, NOTEBOOK)
+EXPLORER = ("tests/test_explorers.py", "-k", "minimum or trained_network")
+STRUCTURE = ("tests/test_notebooks.py", "-m", "not slow", "-k", "start_here or picture")
+IMPORTS = ("tests/test_imports.py", "-k", "only_what_it_may")
+LISTED = ("tests/test_environment.py",)
+BROWSER = ("tests/browser/test_accessible.py", "-k", "name_and_says")
+
+FAULTS = (
+    Fault(
+        "a callback that fails",
+        "bn_teach/explorers/momentum.py",
+        exactly("replay(recording, state.momentum, estimator"),
+        "replay(recording, state.momenta, estimator",
+        EXPLORER,
+    ),
+    Fault(
+        "a control that nobody listens to",
+        "bn_teach/explorers/base.py",
+        exactly('control.observe(self._on_change, names="value")'),
+        "pass",
+        EXPLORER,
+    ),
+    Fault(
+        "a wrong number in a checked output",
+        NOTEBOOK,
+        exactly("1348 images for training, 449 held out\\n"),
+        "1347 images for training, 450 held out\\n",
+        RUN_NOTEBOOK,
+    ),
+    Fault(
+        "code that no longer gives the quoted number",
+        "bn_teach/data.py",
+        exactly("def load_digits(*, validation_fraction=0.25,"),
+        "def load_digits(*, validation_fraction=0.3,",
+        RUN_NOTEBOOK,
+    ),
+    Fault(
+        "a cell that raises an error",
+        NOTEBOOK,
+        exactly('"Prediction(\\"too-much-memory\\")"'),
+        '"Prediction(\\"too-much-memories\\")"',
+        RUN_NOTEBOOK,
+    ),
+    Fault(
+        "a notebook with saved widget state",
+        NOTEBOOK,
+        r'"metadata": \{\n  "kernelspec"',
+        '"metadata": {\n  "widgets": {"application/vnd.jupyter.widget-state+json": {"state": {}}},\n  "kernelspec"',
+        STRUCTURE,
+    ),
+    Fault(
+        "an output that nothing checks",
+        NOTEBOOK,
+        r'"tags": \[\n\s*"nbval-check-output"\n\s*\](?=(?:(?!nbval-check-output)[\s\S])*\Z)',
+        '"tags": []',
+        STRUCTURE,
+    ),
+    Fault(
+        "a notebook without alternative text",
+        NOTEBOOK,
+        r"!\[Sliders for [^\]]*\]",
+        "![]",
+        STRUCTURE,
+    ),
+    Fault(
+        "a link to somebody else's Binder",
+        NOTEBOOK,
+        r"(?<=https://mybinder\.org/v2/gh/)[^/]+/[^/]+(?=/HEAD)",
+        "somebody/else",
+        ("tests/test_binder.py", "-k", "link"),
+    ),
+    Fault(
+        "an import against the data flow",
+        "bn_teach/running.py",
+        r"^import numpy as np$",
+        "import numpy as np\nfrom bn_teach.theory import drift_lag",
+        IMPORTS,
+    ),
+    Fault(
+        "a package that is not listed, in the package",
+        "bn_teach/data.py",
+        r"^import numpy as np$",
+        "import numpy as np\nimport scipy",
+        IMPORTS,
+    ),
+    Fault(
+        "a package that is not listed, in a notebook",
+        NOTEBOOK,
+        exactly('"from bn_teach.explorers import MomentumExplorer, Prediction\\n"'),
+        '"import pandas\\n",\n    "from bn_teach.explorers import MomentumExplorer, Prediction\\n"',
+        LISTED,
+    ),
+    Fault(
+        "a dependency that is listed no more",
+        "pyproject.toml",
+        r'^  "nbclient>=.*\n',
+        "",
+        LISTED,
+    ),
+    Fault(
+        "a pin that pyproject.toml does not allow",
+        "environment.yml",
+        r"numpy==[\d.]+",
+        "numpy==1.26.4",
+        LISTED,
+    ),
+    Fault(
+        "a lower bound that was never tried",
+        "pyproject.toml",
+        r'"plotly>=[\d.]+"',
+        '"plotly>=5.0"',
+        LISTED,
+    ),
+    Fault(
+        "a Python that Binder does not read",
+        "environment.yml",
+        r"python=3",
+        "python>=3",
+        ("tests/test_binder.py", "-k", "builds_the_python"),
+    ),
+    Fault(
+        "a slider without a name",
+        "bn_teach/explorers/training.py",
+        exactly('number_slider("batch size"'),
+        'number_slider(""',
+        ("tests/test_names.py",),
+    ),
+    Fault(
+        "a slider whose name no screen reader gets",
+        "bn_teach/explorers/accessible.js",
+        exactly('set(handle, "aria-label", name);'),
+        "",
+        BROWSER,
+    ),
+    Fault(
+        "a page that asks another host",
+        "bn_teach/explorers/accessible.js",
+        exactly('set(handle, "aria-label", name);'),
+        'set(handle, "aria-label", name); fetch("https://example.org/");',
+        BROWSER,
+    ),
+    Fault(
+        "a biased variance for the unbiased one",
+        "bn_teach/running.py",
+        exactly("(m / (m - 1)).astype(var.dtype) * var"),
+        "np.ones_like(m).astype(var.dtype) * var",
+        ("tests/test_running.py",),
+    ),
+    Fault(
+        "momentum reversed",
+        "bn_teach/running.py",
+        r"(?<=    )p = np\.reshape\(momentum,",
+        "p = 1 - np.reshape(momentum,",
+        ("tests/test_running.py",),
+    ),
+    Fault(
+        "running averages read in training",
+        "bn_teach/batchnorm.py",
+        exactly("if not self.training:"),
+        "if True:",
+        ("tests/test_batchnorm.py",),
+    ),
+    Fault(
+        "a data file left out of the wheel",
+        "pyproject.toml",
+        exactly('bn_teach = ["*.npz", '),
+        "bn_teach = [",
+        ("tests/test_packaging.py", "-k", "holds"),
+    ),
+    Fault(
+        "no browser where one is required",
+        "tests/browser/lab.py",
+        exactly('BROWSERS = ("chromium", '),
+        'BROWSERS = ("no-such-browser",)[:1] or (',
+        BROWSER,
+        (("BN_TEACH_REQUIRE_BROWSER", "1"),),
+    ),
+)
+
+
+def copied(folder):
+    """Copy the files of the repository to a folder that does not exist yet."""
+    shutil.copytree(ROOT, folder, ignore=shutil.ignore_patterns(*LEFT_OUT))
+    return folder
+
+
+def plant(fault, root):
+    """Plant a fault; return what the file was."""
+    path = root / fault.path
+    sound = path.read_text(encoding="utf-8")
+    planted, count = re.subn(fault.pattern, lambda _: fault.planted, sound, flags=re.MULTILINE)
+    if count != 1 or planted == sound:
+        raise ValueError(f"{fault.name}: {count} places in {fault.path} instead of one")
+    path.write_text(planted, encoding="utf-8")
+    return sound
+
+
+def outcome(root, tests, environment=()):
+    """Run tests of a copy; return pytest's code, the first failure and the seconds."""
+    start = time.perf_counter()
+    run = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *tests],
+        cwd=root,
+        env={**os.environ, "PYTHONPATH": str(root), "PYTHONDONTWRITEBYTECODE": "1", **dict(environment)},
+        capture_output=True,
+        text=True,
+        timeout=SLOWEST,
+    )
+    failed = re.search(r"^(?:FAILED|ERROR) (.*?)(?: - |$)", run.stdout, flags=re.MULTILINE)
+    return run.returncode, failed and failed[1], time.perf_counter() - start, run.stdout
+
+
+def caught(fault, root):
+    """Plant, test and take away again; return who caught it (None: nobody) and the seconds."""
+    sound = plant(fault, root)
+    try:
+        code, by, seconds, said = outcome(root, fault.tests, fault.environment)
+    finally:
+        (root / fault.path).write_text(sound, encoding="utf-8")
+    if code == 0:
+        return None, seconds
+    if code != 1:  # pytest: 1 is a test that failed; anything else is no judgement
+        raise RuntimeError(f"{fault.name}: pytest ended with code {code}\n{said[-2000:]}")
+    return by, seconds
+
+
+def main(words=()):
+    """Plant every fault whose name has one of the words; return 1 if one goes uncaught."""
+    chosen = [fault for fault in FAULTS if not words or any(word in fault.name for word in words)]
+    green, uncaught = {}, []
+    print("| fault | caught by | seconds |\n|---|---|---|", flush=True)
+    with tempfile.TemporaryDirectory() as folder:
+        root = copied(Path(folder) / "bn_teach")
+        for fault in chosen:
+            if fault.tests not in green:
+                code, by, _, said = outcome(root, fault.tests)
+                green[fault.tests] = None if code == 0 and " passed" in said else by or said.strip().splitlines()[-1]
+            if green[fault.tests]:
+                print(f"| {fault.name} | NOT SHOWN: without it, too: {green[fault.tests]} | |", flush=True)
+                uncaught.append(fault.name)
+                continue
+            by, seconds = caught(fault, root)
+            print(f"| {fault.name} | {f'`{by}`' if by else 'NOBODY'} | {seconds:.0f} |", flush=True)
+            if by is None:
+                uncaught.append(fault.name)
+    print(f"\n{len(chosen) - len(uncaught)} of {len(chosen)} caught")
+    return 1 if uncaught or not chosen else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
