@@ -30,8 +30,9 @@ lab: .venv/lab  ## Open the first notebook in JupyterLab
 page: .venv/lab  ## Write the lesson as one HTML page, bn_teach.html
 	$(VENV) -m bn_teach.page bn_teach.html $(if $(NOTEBOOKS),--notebooks "$(NOTEBOOKS)")
 
+# Two processes, each with whole files: more would start as many browsers.
 test: lint  ## Lint, then run all tests and all notebooks
-	$(VENV) -m pytest $(ARGS)
+	$(VENV) -m pytest -n 2 --dist loadfile $(ARGS)
 	$(VENV) -m pytest --nbval-lax --nbval-current-env --nbval-cell-timeout=300 notebooks
 
 browser: .venv/test  ## Run the browser tests alone (they need chromium)
