@@ -53,7 +53,7 @@ faults: .venv/test  ## Plant faults in a scratch copy, and see the tests catch e
 	$(VENV) tools/planted_faults.py $(ARGS)
 
 # It starts a browser and PyTorch; what it prints goes to docs/benchmarks.md, and some rows of it to README.
-bench: .venv/test  ## Measure speed as ratios, side by side (under five minutes)
+bench: .venv/test  ## Measure speed as ratios, side by side (about five minutes)
 	$(VENV) -c 'import torch' 2>/dev/null || $(VENV) -m pip install --disable-pip-version-check 'torch==2.13.0+cpu'
 	$(VENV) benchmarks/run.py $(ARGS); status=$$?; $(VENV) tools/quote.py; exit $$status
 

@@ -55,7 +55,7 @@ def seconds(function, clock=time.process_time):
     return clock() - start
 
 
-def ratio(name, numerator, denominator, target, *, at_least, repetitions=9, clock=time.process_time):
+def ratio(name, numerator, denominator, target, *, at_least, repetitions=7, clock=time.process_time):
     """Time two functions in turn, after one call of each to warm up."""
     numerator()
     denominator()

@@ -24,7 +24,7 @@ from bn_teach.sweep import sweep
 from bn_teach.training import TrainingConfig
 
 MOMENTA = (0.0, 0.5, 0.9, 0.99, 0.999)
-CONFIGS = [TrainingConfig(batch_size=16, steps=200, seed=seed) for seed in range(12)]
+CONFIGS = [TrainingConfig(batch_size=16, steps=200, seed=seed) for seed in range(8)]
 REPETITIONS = 5
 
 

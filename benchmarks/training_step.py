@@ -11,7 +11,7 @@ from side_by_side import ratio
 from bn_teach.data import load_digits, minibatches
 from bn_teach.training import TrainingConfig, train
 
-STEPS = 200
+STEPS = 150
 TARGETS = {2: 2.5, 8: 2.5, 16: 2.5, 32: 2.5, 64: 1.7, 128: 1.7, 256: 1.7}
 
 

@@ -313,19 +313,20 @@ def test_latest_job_cancels_the_one_before_and_lets_it_end_first():
 
 
 def test_of_many_jobs_only_the_one_under_way_and_the_last_are_run():
-    job, log, may_end = LatestJob(), [], threading.Event()
-    job.start(lambda cancelled: may_end.wait(10) and log.append("under way"))
+    job, log, begun, may_end = LatestJob(), [], threading.Event(), threading.Event()
+    job.start(lambda cancelled: (begun.set(), may_end.wait(10), log.append("under way")))
+    assert begun.wait(10)
     for number in range(50):
         job.start(lambda cancelled, number=number: log.append(number))
     may_end.set()
     job.wait(10)
-    assert log[-1] == 49
-    assert set(log) <= {"under way", 49}
+    assert log == ["under way", 49]
 
 
 def test_a_job_that_is_cancelled_before_its_turn_is_not_begun():
-    job, log, may_end = LatestJob(), [], threading.Event()
-    job.start(lambda cancelled: may_end.wait(10))
+    job, log, begun, may_end = LatestJob(), [], threading.Event(), threading.Event()
+    job.start(lambda cancelled: (begun.set(), may_end.wait(10)))
+    assert begun.wait(10)
     job.start(lambda cancelled: log.append("begun"))
     job.cancel()
     may_end.set()
