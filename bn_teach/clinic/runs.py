@@ -18,7 +18,7 @@ def digits():
     return load_digits()
 
 
-@lru_cache(maxsize=10)
+@lru_cache(maxsize=6)  # 4 to 8 MB each
 def trained(seed, **settings):
     """Train a network on the digits; the latest few are remembered."""
     return train(digits(), TrainingConfig(seed=seed, **settings))
@@ -34,7 +34,7 @@ def at_end(curve):
     return float(curve[1][-LAST:].mean())
 
 
-@lru_cache(maxsize=10)
+@lru_cache(maxsize=2)  # each holds on to its recording
 def training_curve(recording):
     """Training accuracy at every checkpoint as a log shows it: in training mode, on 256 of the images."""
     m = recording.config.batch_size
