@@ -41,8 +41,9 @@ def exponential_moving_average(history, momentum, *, initial=0.0, debias=False, 
     Raises
     ------
     ValueError
-        For an empty or non-finite history, a momentum outside [0, 1], or `debias` with a momentum
-        of 1: such an estimate has seen no batch at all, only its initial value.
+        For an empty or non-finite history, a momentum outside [0, 1], an `out` of another shape or
+        precision, or `debias` with a momentum of 1: such an estimate has seen no batch at all, only
+        its initial value.
 
     References
     ----------

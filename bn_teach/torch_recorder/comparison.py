@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bn_teach import _checks
+from bn_teach.replay import MOVED_BY_MOMENTUM
 from bn_teach.torch_recorder.history import TorchRecording, given_exact, last_row, replay_statistics
 
 MOMENTA = (0.0, 0.5, 0.8, 0.9, 0.95, 0.99, 0.995, 0.999)
@@ -91,7 +92,7 @@ def report(recorded, exact=None, *, momenta=MOMENTA, estimator="ema", unbiased=T
     """
     if not isinstance(recorded, TorchRecording):
         raise TypeError(f"recorded must be a TorchRecording, got {_checks.describe(recorded)}")
-    _checks.choice("estimator", estimator, ("ema", "debiased"))
+    _checks.choice("estimator", estimator, MOVED_BY_MOMENTUM)
     histories = recorded.history
     targets = given_exact(recorded, exact)
     own = tuple(history.momentum for history in histories.values())
