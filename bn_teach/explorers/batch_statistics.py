@@ -7,7 +7,8 @@ import ipywidgets as widgets
 from bn_teach.data import EmpiricalPopulation, ExponentialPopulation, GaussianPopulation
 from bn_teach.explorers.base import folded, number_slider, row
 from bn_teach.explorers.training import TrainingExplorer
-from bn_teach.figures import batch_statistics_figure, batch_statistics_ranges, batch_statistics_traces, figure_widget
+from bn_teach.figures import batch_statistics_figure, batch_statistics_ranges, batch_statistics_traces
+from bn_teach.figures.live_figure import LiveFigure
 from bn_teach.samples import sample_batches
 from bn_teach.sentences import batch_statistics_sentence
 from bn_teach.sentences.controls import BATCH_SIZES
@@ -77,7 +78,7 @@ class BatchStatisticsExplorer(TrainingExplorer):
     def __init__(self, dataset=None, config=TrainingConfig()):
         super().__init__(dataset, config)
         self._drawn = None
-        self.figure = figure_widget(batch_statistics_figure(None))
+        self.figure = LiveFigure(batch_statistics_figure(None))
         self._build_controls()
         self._assemble(
             [

@@ -11,7 +11,8 @@ from bn_teach import _checks
 from bn_teach.clinic import CASES, CAUSES
 from bn_teach.explorers.background import LatestJob
 from bn_teach.explorers.base import Explorer, folded, row
-from bn_teach.figures import clinic_figure, clinic_nothing, clinic_ranges, clinic_traces, figure_widget
+from bn_teach.figures import clinic_figure, clinic_nothing, clinic_ranges, clinic_traces
+from bn_teach.figures.live_figure import LiveFigure
 from bn_teach.questions import Question
 from bn_teach.sentences import clinic_reveal, clinic_score, clinic_symptom, clinic_twist, clinic_verdict
 
@@ -89,7 +90,7 @@ class ClinicExplorer(Explorer):
         self._job = LatestJob()
         self._runs = {}
         self._failed = None
-        self.figure = figure_widget(clinic_figure(None, None))
+        self.figure = LiveFigure(clinic_figure(None, None))
         self._build_controls(first)
         self._build_texts()
         self._assemble(

@@ -6,7 +6,8 @@ import ipywidgets as widgets
 
 from bn_teach.explorers.base import folded, row
 from bn_teach.explorers.training import TrainingExplorer
-from bn_teach.figures import figure_widget, momentum_figure, momentum_ranges, momentum_traces
+from bn_teach.figures import momentum_figure, momentum_ranges, momentum_traces
+from bn_teach.figures.live_figure import LiveFigure
 from bn_teach.replay import ESTIMATORS, replay
 from bn_teach.sentences import momentum_sentence
 from bn_teach.sentences.controls import ESTIMATOR_LABELS, PRESETS
@@ -70,7 +71,7 @@ class MomentumExplorer(TrainingExplorer):
     def __init__(self, dataset=None, config=TrainingConfig()):
         super().__init__(dataset, config)
         self._replayed = None
-        self.figure = figure_widget(momentum_figure(None, None, None, layer=0, unit=0, step=0))
+        self.figure = LiveFigure(momentum_figure(None, None, None, layer=0, unit=0, step=0))
         self._build_controls()
         self._assemble(
             [

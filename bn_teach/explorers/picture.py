@@ -5,7 +5,7 @@ import html
 import ipywidgets as widgets
 
 from bn_teach.explorers.accessible import Accessible
-from bn_teach.figures import figure_widget
+from bn_teach.figures.live_figure import LiveFigure
 
 
 class Picture:
@@ -28,7 +28,7 @@ class Picture:
     """
 
     def __init__(self, figure, status, *, label, plot_label):
-        self.figure, self.status = figure_widget(figure), status
+        self.figure, self.status = LiveFigure(figure), status
         words = widgets.HTML(html.escape(status, quote=False))
         words.add_class("bn-teach-status")
         self.view = widgets.VBox([self.figure, words, Accessible(label=label, plot_label=plot_label)])

@@ -7,7 +7,8 @@ import ipywidgets as widgets
 from bn_teach.explorers.background import LatestJob
 from bn_teach.explorers.base import folded, row
 from bn_teach.explorers.training import TrainingExplorer
-from bn_teach.figures import figure_widget, race_figure, race_ranges, race_traces
+from bn_teach.figures import race_figure, race_ranges, race_traces
+from bn_teach.figures.live_figure import LiveFigure
 from bn_teach.replay import ESTIMATORS, MOVED_BY_MOMENTUM, keep_best, replay
 from bn_teach.sentences import LAST, race_sentence
 from bn_teach.sentences.controls import ESTIMATOR_LABELS, MOMENTA
@@ -85,7 +86,7 @@ class EstimatorRaceExplorer(TrainingExplorer):
         self._landscape_job = LatestJob()
         self._progress.layout.width = "140px"
         self._sizes = self._batch_sizes()
-        self.figure = figure_widget(race_figure(None, None, None, momenta=MOMENTA, batch_sizes=self._sizes))
+        self.figure = LiveFigure(race_figure(None, None, None, momenta=MOMENTA, batch_sizes=self._sizes))
         self._build_controls()
         frequent = "patience", "restore", "landscape"
         rare = "estimator", "metric", "learning_rate", "seed", "pytorch_momentum"

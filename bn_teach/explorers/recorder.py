@@ -5,7 +5,8 @@ from dataclasses import dataclass, fields
 import ipywidgets as widgets
 
 from bn_teach.explorers.base import Explorer, row
-from bn_teach.figures import figure_widget, recorder_figure, recorder_ranges, recorder_traces
+from bn_teach.figures import recorder_figure, recorder_ranges, recorder_traces
+from bn_teach.figures.live_figure import LiveFigure
 from bn_teach.sentences import recorder_sentence
 from bn_teach.torch_recorder import MOMENTA, report
 
@@ -57,7 +58,7 @@ class RecorderExplorer(Explorer):
         super().__init__()
         self.recorded, self.momenta = recorded, momenta
         self.report = report(recorded, momenta=momenta)
-        self.figure = figure_widget(recorder_figure(self.report))
+        self.figure = LiveFigure(recorder_figure(self.report))
         plain = {"style": {"description_width": "initial"}}
         self.controls = {
             "estimator": widgets.Dropdown(

@@ -7,11 +7,11 @@ import ipywidgets as widgets
 from bn_teach import _checks
 from bn_teach.explorers.base import Explorer, folded, number_slider, row
 from bn_teach.figures import (
-    figure_widget,
     running_statistics_figure,
     running_statistics_ranges,
     running_statistics_traces,
 )
+from bn_teach.figures.live_figure import LiveFigure
 from bn_teach.replay import AVERAGES
 from bn_teach.sentences import running_statistics_sentence
 from bn_teach.sentences.controls import BATCH_SIZES, ESTIMATOR_LABELS, MOMENTA, momentum_labels
@@ -104,7 +104,7 @@ class RunningStatisticsExplorer(Explorer):
             sampling=_checks.choice("sampling", sampling, SAMPLINGS),
             seed=_checks.integer("seed", seed, 0, 10**6),
         )
-        self.figure = figure_widget(running_statistics_figure(None, None))
+        self.figure = LiveFigure(running_statistics_figure(None, None))
         self._assemble(
             [
                 row(self.controls["momentum"], self.controls["batch_size"]),

@@ -7,7 +7,8 @@ import ipywidgets as widgets
 
 from bn_teach.explorers.base import number_slider, row
 from bn_teach.explorers.training import TrainingExplorer
-from bn_teach.figures import figure_widget, two_modes_figure, two_modes_ranges, two_modes_traces
+from bn_teach.figures import two_modes_figure, two_modes_ranges, two_modes_traces
+from bn_teach.figures.live_figure import LiveFigure
 from bn_teach.sentences import two_modes_sentence
 from bn_teach.sentences.controls import BATCH_SIZES
 from bn_teach.training import TrainingConfig
@@ -69,7 +70,7 @@ class TwoModesExplorer(TrainingExplorer):
     def __init__(self, dataset=None, config=TrainingConfig()):
         super().__init__(dataset, config)
         self._predicted = None
-        self.figure = figure_widget(two_modes_figure(None, draw=0))
+        self.figure = LiveFigure(two_modes_figure(None, draw=0))
         self._build_controls()
         self._assemble(
             [

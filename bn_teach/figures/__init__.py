@@ -16,7 +16,7 @@ from bn_teach.figures.batch_statistics import (
 from bn_teach.figures.clinic import clinic_figure, clinic_nothing, clinic_ranges, clinic_traces
 from bn_teach.figures.lesson import lesson_figure, lesson_traces, stacked
 from bn_teach.figures.momentum import momentum_figure, momentum_ranges, momentum_traces
-from bn_teach.figures.panels import figure_widget, fill
+from bn_teach.figures.panels import fill
 from bn_teach.figures.paper import paper_figure, paper_ranges, paper_traces
 from bn_teach.figures.race import race_figure, race_ranges, race_traces
 from bn_teach.figures.recorder import recorder_figure, recorder_ranges, recorder_traces
@@ -36,7 +36,6 @@ __all__ = [
     "clinic_nothing",
     "clinic_ranges",
     "clinic_traces",
-    "figure_widget",
     "fill",
     "lesson_figure",
     "lesson_traces",

@@ -12,23 +12,6 @@ TEXT, GRID = "#767676", "rgba(128, 128, 128, 0.25)"
 HEIGHT = 330
 
 
-def figure_widget(figure):
-    """Make a figure live: what is put into it shows at once, and it is as wide as the cell it stands in.
-
-    Parameters
-    ----------
-    figure : plotly.graph_objects.Figure
-
-    Returns
-    -------
-    plotly.graph_objects.FigureWidget
-    """
-    live = go.FigureWidget(figure)
-    # No buttons: zooming is off, and one of them would send the picture to another host.
-    live._config = {**live._config, "responsive": True, "displayModeBar": False, "showSendToCloud": False}
-    return live
-
-
 def fill(figure, traces, ranges=None):
     """Put new x and y into the traces of a figure, by key; what is equal already stays untouched.
 

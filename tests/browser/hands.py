@@ -128,6 +128,14 @@ class Hands:
                 print(f"{self.name}: {key} is not to be moved now")
         self.tab_through()
 
+    def move_once(self):
+        """Move the first control, if there is one that is not Play, and look."""
+        for _, kind, description in self.controls:
+            if kind != "Play":
+                self.notebook.show(self.number)
+                getattr(self, f"_{kind.lower()}")(description)
+                return
+
     def unfold(self):
         """Open what is folded away, by keyboard."""
         closed = self.root.locator(".jupyter-widget-Collapse-header[aria-expanded=false]")

@@ -215,12 +215,25 @@ class Lab:
         if self.notebooks:
             self.notebooks[-1].shut_down()
         name = f"notebooks/{name}"
-        workspace = f"test-{secrets.token_hex(4)}"
-        self.page.goto(f"{self.server.url}lab/workspaces/{workspace}/tree/{quote(name)}?token={self.server.token}")
+        self.page.goto(self.address(name))
         notebook = Notebook(self, name)
         notebook.wait_ready()
         self.notebooks.append(notebook)
         return notebook
+
+    def second_tab(self, notebook):
+        """Save a notebook, and open it with the same kernel in another tab."""
+        notebook.save()
+        page = self.context.new_page()
+        page.goto(self.address(notebook.name))
+        other = Notebook(self, notebook.name, page)
+        other.wait_ready()
+        return other
+
+    def address(self, name):
+        """Where a window of its own shows one notebook."""
+        workspace = f"test-{secrets.token_hex(4)}"
+        return f"{self.server.url}lab/workspaces/{workspace}/tree/{quote(name)}?token={self.server.token}"
 
     def run(self, *cells):
         """Write a notebook of these code cells, open it and run it."""
@@ -252,8 +265,8 @@ class Lab:
 class Notebook:
     """An open notebook. Controls are found by the label that a person reads beside them."""
 
-    def __init__(self, lab, name):
-        self.lab, self.page, self.name = lab, lab.page, name
+    def __init__(self, lab, name, page=None):
+        self.lab, self.page, self.name = lab, page or lab.page, name
         self.explorer = self.page.locator(".bn-teach")
 
     # -- JupyterLab, through window.jupyterapp ---------------------------------------------------------------
@@ -333,6 +346,15 @@ class Notebook:
         self._clear()
         self._menu("Run", re.compile(r"^Run All Cells"))
         self.wait_idle(timeout)
+
+    def save(self):
+        self._in_panel("await panel.context.save();")
+
+    def save_and_reload(self):
+        """Save, press F5, and wait until the notebook is there again, with the kernel that it had."""
+        self.save()
+        self.page.reload()
+        self.wait_ready()
 
     def restart_and_run_all(self, timeout=RUN):
         """Kernel > Restart Kernel and Run All Cells..., confirmed, then wait until they ran in the new kernel."""

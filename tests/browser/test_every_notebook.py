@@ -68,6 +68,13 @@ def test_every_control_shows_what_python_computes(shared_lab, axe, table, name):
             table.row("notebook | axe finds | theme | explorer", f"{name} | {len(found)} | {theme} | {hands.name}")
             assert found == [], (hands.name, theme)
     notebook.theme(dark=False)
+
+    notebook.save_and_reload()
+    for hands in moved:
+        notebook.show(hands.number)
+        hands.look("a reload")
+    for hands in explorers:
+        hands.move_once()
     MORE.get(name, lambda notebook, axe: None)(notebook, axe)
     assert notebook.errors() == []
     shared_lab.check()

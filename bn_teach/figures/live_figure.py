@@ -1,0 +1,58 @@
+"""The one plotly figure of an explorer: quick to import, and right in every view of it."""
+
+import sys
+from importlib.machinery import PathFinder
+from importlib.util import LazyLoader
+
+
+class _WhenUsed:
+    """Find one package as ever, to be read when something of it is first used and not when it is imported."""
+
+    def __init__(self, name):
+        self.name = name
+
+    def find_spec(self, name, path=None, target=None):
+        spec = PathFinder.find_spec(name) if name == self.name else None
+        if spec is not None:
+            spec.loader = LazyLoader(spec.loader)
+        return spec
+
+    def __enter__(self):
+        sys.meta_path.insert(0, self)
+
+    def __exit__(self, *error):
+        sys.meta_path.remove(self)
+
+
+# plotly imports nbformat for `show()`, which no widget calls. That brings in jsonschema, which compiles the grammar of
+# international web addresses: it took longer than all the rest of a first picture.
+with _WhenUsed("nbformat"):
+    from plotly.graph_objects import FigureWidget
+
+
+class LiveFigure(FigureWidget):
+    """A plotly figure in which whatever is put shows at once, as wide as the cell that it stands in.
+
+    Parameters
+    ----------
+    figure : plotly.graph_objects.Figure
+    """
+
+    def __init__(self, figure):
+        super().__init__(figure)
+        # No buttons: zooming is off, and one of them would send the picture to another host.
+        self._config = {**self._config, "responsive": True, "displayModeBar": False, "showSendToCloud": False}
+
+    def get_state(self, key=None, drop_defaults=False):
+        """Return what a view needs that is opened now: after a reload, in a second tab, as an app.
+
+        plotly sends changes on to the views that are open, and leaves the state as it was when the figure was built.
+        """
+        state = super().get_state(key, drop_defaults)
+        if key is None and self._widget_data:  # (empty while the figure is being built)
+            now = {
+                "_widget_data": [trace.to_plotly_json() for trace in self.data],
+                "_widget_layout": self.layout.to_plotly_json(),
+            }
+            state |= {name: self.trait_metadata(name, "to_json")(value, self) for name, value in now.items()}
+        return state

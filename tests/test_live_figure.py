@@ -1,0 +1,76 @@
+"""A live figure hands its present state to whoever asks, and comes without what plotly drags along."""
+
+import subprocess
+import sys
+
+import numpy as np
+import plotly.graph_objects as go
+import pytest
+
+from bn_teach.figures import fill
+from bn_teach.figures.live_figure import LiveFigure
+
+
+@pytest.fixture
+def figure():
+    return LiveFigure(go.Figure([{"meta": "line", "x": [], "y": []}], {"title": {"text": "before"}}))
+
+
+def test_whoever_asks_gets_the_state_of_the_moment(figure):
+    fill(figure, {"line": (np.arange(3.0), np.array([1.0, 4.0, 9.0]))}, {"xaxis": [0.0, 2.0]})
+    figure.layout.title.text = "after"
+    state = figure.get_state()
+    (trace,) = state["_widget_data"]
+    assert trace["y"]["buffer"].tolist() == [1.0, 4.0, 9.0]
+    assert state["_widget_layout"]["title"]["text"] == "after"
+    assert state["_widget_layout"]["xaxis"]["range"] == [0.0, 2.0]
+
+
+def test_asking_changes_nothing(figure):
+    sent = []
+    figure.comm.send = lambda *args, **kwargs: sent.append(args)  # ipywidgets gives a comm without a kernel
+    figure.get_state()
+    assert sent == []
+    assert figure.get_state("_config") == {"_config": figure._config}
+
+
+# What comes with the first figure. Each in a Python of its own: modules are loaded once.
+
+
+def run(code):
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert result.returncode == 0, result.stderr
+    return result.stdout.split()
+
+
+FIRST = """
+import sys
+from bn_teach.explorers import MomentumExplorer
+from bn_teach.training import TrainingConfig
+MomentumExplorer(config=TrainingConfig(steps=10)).wait()
+"""
+
+
+def test_the_first_picture_comes_without_jsonschema():
+    assert run(FIRST + "print('jsonschema' in sys.modules)") == ["False"]
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        "import nbformat; print(nbformat.v4.new_notebook().nbformat)",
+        "from nbformat.v4 import new_notebook; print(new_notebook().nbformat)",
+        # where plotly itself wants it
+        "import plotly.io as io, plotly.graph_objects as go; io.show(go.Figure(), 'plotly_mimetype'); print(4)",
+    ],
+)
+def test_nbformat_is_there_for_who_uses_it(use):
+    ours = "sum(type(finder).__module__.startswith('bn_teach') for finder in sys.meta_path)"
+    assert run(f"{FIRST}{use}; print({ours}, 'jsonschema' in sys.modules)")[-3:] == ["4", "0", "True"]
+
+
+@pytest.mark.parametrize(
+    "already", ["sys.modules['nbformat'] = None", "import plotly.io._renderers", "import nbformat"]
+)
+def test_a_figure_comes_without_nbformat_and_after_it(already):
+    assert run(f"import sys; {already}{FIRST}print('there')") == ["there"]
