@@ -2,8 +2,8 @@
 
 The first picture is there when the page holds a plot in which data are drawn: a trace that has points, and its marks
 or lines on the screen. The clock starts with Run All in an open notebook whose kernel is idle and has run nothing. The
-same in a notebook whose only cell shows one bare FigureWidget. And on half a core, where server and kernel share one with
-a busy process: the first notebook, against the same with nbformat imported before all else, as plotly alone would do.
+same in a notebook whose only cell shows one bare FigureWidget. And on half a core, where server and kernel share one
+with a busy process: the first notebook, against the same with nbformat imported before all else, as plotly would do.
 
 Modules are compiled before the clock runs, as on any machine where they were used before.
 """

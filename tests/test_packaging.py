@@ -44,7 +44,8 @@ from bn_teach.page import write_page
 explorer = MomentumExplorer(config=TrainingConfig(steps=20))
 explorer.wait()
 assert explorer.status.startswith("After 20 steps"), explorer.status
-assert ".bn-teach" in str(explorer._accessible._css) and "aria" in str(explorer._accessible._esm)
+*_, accessible = explorer.view.children
+assert ".bn-teach" in str(accessible._css) and "aria" in str(accessible._esm)
 write_page(
     "lesson.html", config=TrainingConfig(steps=20), batch_sizes=[8, 16], momenta=[0.0, 0.9], seeds=[0], units=[(0, 7)]
 )

@@ -169,7 +169,8 @@ def test_the_sentence_about_seeds():
 
 
 def test_stacked_panels_lie_one_below_the_other():
-    figure = stacked(lesson_figure(2))
+    figure = lesson_figure(2)
+    figure.plotly_relayout(stacked(figure))
     domains = [figure.layout[f"yaxis{n}"].domain for n in ("", 2, 3)]
     assert domains[0][1] == 1
     assert domains[2][0] == pytest.approx(0, abs=1e-9)

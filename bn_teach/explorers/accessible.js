@@ -8,6 +8,11 @@ const FRAME = ".js-plotly-plot, .plot-container, .svg-container";
 const CONTROL = ".widget-slider, .widget-play, .widget-toggle-buttons, .widget-radio, .widget-hprogress, .widget-text, " +
   ".widget-dropdown, .widget-checkbox, .jupyter-widget-Collapse-header, .jupyter-widgets.widget-toggle-button";
 
+// Below this width, in pixels, panels side by side have titles and ticks on top of each other.
+const NARROW = 760;
+const LOST = "This picture no longer moves, because its kernel was restarted or is gone. To have it back, click into the " +
+  "cell above it and press Shift+Enter, or take Run > Run All Cells.";
+
 const OUTLINE = { childList: true, attributes: true, attributeFilter: ["class"] };
 const INSIDE = {
   childList: true, subtree: true, characterData: true, attributes: true,
@@ -107,7 +112,7 @@ function accordion(header) {
   }
 }
 
-function plot(figure, label, status) {
+function plot(figure, label, height, status) {
   // The figure's own buttons must stay reachable, so its first drawing is the picture and the others are hidden.
   figure.querySelectorAll(".svg-container > .main-svg").forEach((drawing, layer) => {
     if (layer > 0) return set(drawing, "aria-hidden", "true");
@@ -115,12 +120,19 @@ function plot(figure, label, status) {
     set(drawing, "aria-label", label || "figure");
     set(drawing, "aria-describedby", status?.id ?? null);
   });
+  if (!height) return;
+  figure.style.height = `${height}px`;
+  const drawing = figure.querySelector(".main-svg");
+  if (drawing && Number(drawing.getAttribute("height")) !== height) window.dispatchEvent(new Event("resize"));
 }
 
 function render({ model, el }) {
   let root = null;
   let width = 0;
   const watched = new WeakMap();
+  const notice = document.createElement("p");
+  notice.className = "bn-teach-lost";
+  notice.setAttribute("role", "alert");
 
   function watch(element, options) {
     if (watched.get(element) === options) return;
@@ -146,7 +158,17 @@ function render({ model, el }) {
     else changed.forEach(repair);
     const status = root.querySelector(".bn-teach-status");
     if (status) set(status, "aria-live", root.querySelector(".widget-play .fa-pause") ? "off" : "polite");
+    tellLoss();
     observer.takeRecords(); // what was changed here is no news
+  }
+
+  // What the kernel said last would stay for ever ("Training ..."), so something else is said in its place.
+  function tellLoss() {
+    const lost = root.classList.contains("jupyter-widgets-disconnected");
+    if (lost === notice.isConnected) return;
+    notice.textContent = lost ? LOST : "";
+    if (lost) root.append(notice);
+    else notice.remove();
   }
 
   function updateAll() {
@@ -166,14 +188,21 @@ function render({ model, el }) {
       set(status, "aria-atomic", "true");
     }
     dropNullTitles(root);
-    for (const figure of root.querySelectorAll(".js-plotly-plot")) plot(figure, model.get("plot_label"), status);
+    const label = model.get("plot_label"), height = model.get("plot_height");
+    for (const figure of root.querySelectorAll(".js-plotly-plot")) plot(figure, label, height, status);
     set(root, "role", model.get("label") ? "group" : null);
     set(root, "aria-label", model.get("label"));
   }
 
+  // A control's own keys (arrows, Home, a letter in a drop-down) are shortcuts of the notebook too: it would go to another
+  // cell, or delete this one. This mark, seen by JupyterLab and Notebook 7, takes them from it; Ctrl+S and Shift+Enter stay.
+  function claim(event) {
+    if (!root?.contains(event.target)) return;
+    const theirs = event.ctrlKey || event.metaKey || event.altKey || event.key === "Enter" || event.key === "Escape";
+    set(event.target, "data-lm-suppress-shortcuts", theirs ? null : "true");
+  }
+
   function press(event) {
-    // JupyterLab would take the arrows of a drop-down and of radio buttons for its own, and go to another cell.
-    if (event.key.startsWith("Arrow") && event.target.matches("select, input[type=radio]")) event.stopPropagation();
     // A header that is a <div> is not pressed by Enter or Space unless someone does it.
     if ((event.key === "Enter" || event.key === " ") && event.target.matches(".jupyter-widget-Collapse-header")) {
       event.preventDefault();
@@ -182,12 +211,15 @@ function render({ model, el }) {
     }
   }
 
-  // A figure hears of the window's size only, and must be told of the cell's.
+  // A figure hears of the window's size only, and must be told of the cell's. The kernel arranges its panels.
   const sizes = new ResizeObserver(() => {
-    if (root.clientWidth && root.clientWidth !== width) {
-      width = root.clientWidth;
-      window.dispatchEvent(new Event("resize"));
+    if (!root.clientWidth || root.clientWidth === width) return;
+    width = root.clientWidth;
+    if (model.get("narrow") !== width < NARROW) {
+      model.set("narrow", width < NARROW);
+      model.save_changes();
     }
+    window.dispatchEvent(new Event("resize"));
   });
   const observer = new MutationObserver(update);
 
@@ -197,13 +229,14 @@ function render({ model, el }) {
     root = el.closest(".bn-teach");
     if (!root) return void (frame = requestAnimationFrame(start));
     root.addEventListener("keydown", press);
+    window.addEventListener("keydown", claim, true); // before JupyterLab, which listens at the document
     sizes.observe(root);
     update();
   }
 
   el.classList.add("bn-teach-accessible");
   const renamed = () => root && update();
-  const names = ["change:label", "change:plot_label"];
+  const names = ["change:label", "change:plot_label", "change:plot_height"];
   for (const name of names) model.on(name, renamed);
   start();
   return () => {
@@ -211,6 +244,8 @@ function render({ model, el }) {
     sizes.disconnect();
     observer.disconnect();
     root?.removeEventListener("keydown", press);
+    window.removeEventListener("keydown", claim, true);
+    notice.remove();
     for (const name of names) model.off(name, renamed);
   };
 }

@@ -23,13 +23,16 @@ class Accessible(anywidget.AnyWidget):
       ``Play`` runs);
     - a plotly figure is a picture with ``plot_label`` for its name, described by the status line, its texts and grid in
       the colours of JupyterLab's theme, as wide as the box if its configuration says ``responsive``;
-    - what has the focus is outlined, and labels are not cut off.
+    - what has the focus is outlined, and has its keys for itself; labels are not cut off;
+    - when the kernel is gone, that is said instead of the last sentence.
 
     =============  ======  ==========================================================================
     trait          type    meaning
     =============  ======  ==========================================================================
     ``label``      str     name of the whole explorer; empty: none
     ``plot_label``  str    what the figure shows, in words (say what it is: the status line says how it is now)
+    ``plot_height``  int   of the figure, in pixels; 0: as its layout says
+    ``narrow``     bool    told by the page: the box is too narrow for panels side by side
     =============  ======  ==========================================================================
 
     Examples
@@ -45,3 +48,5 @@ class Accessible(anywidget.AnyWidget):
 
     label = traitlets.Unicode("").tag(sync=True)
     plot_label = traitlets.Unicode("").tag(sync=True)
+    plot_height = traitlets.Int(0).tag(sync=True)
+    narrow = traitlets.Bool(False).tag(sync=True)

@@ -11,7 +11,7 @@ import ipywidgets as widgets
 
 from bn_teach import _checks
 from bn_teach.explorers.accessible import Accessible
-from bn_teach.figures import fill
+from bn_teach.figures import fill, legend
 
 
 class Explorer:
@@ -59,13 +59,19 @@ class Explorer:
     def _repr_mimebundle_(self, **kwargs):
         return self.view._repr_mimebundle_(**kwargs)
 
-    def _assemble(self, rows, plot_label):
-        """Build the view from rows of controls, the figure and the sentence, and listen to the controls."""
-        self._accessible = Accessible(label=type(self).__name__, plot_label=plot_label)
-        self.view = widgets.VBox([*rows, self.figure, self._status, self._accessible])
-        self.view.add_class("bn-teach")
+    def _assemble(self, rows, plot_label, below=()):
+        """Build the view: rows of controls, the figure, the sentence, what is below it. Listen to the controls."""
+        self.view = framed(
+            [*rows, self.figure, legend_of(self.figure), self._status, *below],
+            Accessible(label=type(self).__name__, plot_label=plot_label),
+            arrange=self._arrange,
+        )
         for control in self.controls.values():
             control.observe(self._on_change, names="value")
+
+    def _arrange(self, narrow):
+        with self._lock:
+            return self.figure.arrange(narrow)
 
     def _on_change(self, change):
         # JupyterLab may deliver changes on several threads; those that we make ourselves come on this one.
@@ -115,6 +121,23 @@ class Explorer:
             kept = slider.value
             slider.options = list(zip(labels, values, strict=True))
             slider.value = kept
+
+
+def framed(children, accessible, arrange):
+    """Put children into a box that `accessible` keeps usable; `arrange` says how high the figure is if it is narrow."""
+
+    def on_narrow(change):
+        accessible.plot_height = arrange(change["new"])
+
+    accessible.observe(on_narrow, names="narrow")
+    view = widgets.VBox([*children, accessible])
+    view.add_class("bn-teach")
+    return view
+
+
+def legend_of(figure):
+    """Show which line of a figure is which."""
+    return widgets.HTML(f'<ul class="bn-teach-legend">{legend(figure.data)}</ul>')
 
 
 def row(*children):

@@ -93,6 +93,7 @@ class ClinicExplorer(Explorer):
         self.figure = LiveFigure(clinic_figure(None, None))
         self._build_controls(first)
         self._build_texts()
+        rare = folded("more: another run of the same case, start over", self.controls["seed"], self.start_over)
         self._assemble(
             [
                 row(self.previous, self.controls["case"], self.next, self._score),
@@ -102,10 +103,8 @@ class ClinicExplorer(Explorer):
             ],
             plot_label="Two panels: the broken run, with the fixed one beside it once an answer is committed, and the "
             "number that the case is about for several seeds, broken and fixed",
+            below=[self._details, rare],
         )
-        *above, accessible = self.view.children
-        rare = folded("more: another run of the same case, start over", self.controls["seed"], self.start_over)
-        self.view.children = (*above, self._details, rare, accessible)
         self._open()
         self._update()
 

@@ -5,6 +5,7 @@ import html
 import ipywidgets as widgets
 
 from bn_teach.explorers.accessible import Accessible
+from bn_teach.explorers.base import framed, legend_of
 from bn_teach.figures.live_figure import LiveFigure
 
 
@@ -31,8 +32,11 @@ class Picture:
         self.figure, self.status = LiveFigure(figure), status
         words = widgets.HTML(html.escape(status, quote=False))
         words.add_class("bn-teach-status")
-        self.view = widgets.VBox([self.figure, words, Accessible(label=label, plot_label=plot_label)])
-        self.view.add_class("bn-teach")
+        self.view = framed(
+            [self.figure, legend_of(self.figure), words],
+            Accessible(label=label, plot_label=plot_label),
+            arrange=self.figure.arrange,
+        )
 
     def _repr_mimebundle_(self, **kwargs):
         return self.view._repr_mimebundle_(**kwargs)

@@ -14,9 +14,10 @@ from bn_teach.figures.batch_statistics import (
     batch_statistics_traces,
 )
 from bn_teach.figures.clinic import clinic_figure, clinic_nothing, clinic_ranges, clinic_traces
-from bn_teach.figures.lesson import lesson_figure, lesson_traces, stacked
+from bn_teach.figures.legend import legend
+from bn_teach.figures.lesson import lesson_figure, lesson_traces
 from bn_teach.figures.momentum import momentum_figure, momentum_ranges, momentum_traces
-from bn_teach.figures.panels import fill
+from bn_teach.figures.panels import fill, stacked
 from bn_teach.figures.paper import paper_figure, paper_ranges, paper_traces
 from bn_teach.figures.race import race_figure, race_ranges, race_traces
 from bn_teach.figures.recorder import recorder_figure, recorder_ranges, recorder_traces
@@ -37,6 +38,7 @@ __all__ = [
     "clinic_ranges",
     "clinic_traces",
     "fill",
+    "legend",
     "lesson_figure",
     "lesson_traces",
     "momentum_figure",

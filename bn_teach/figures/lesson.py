@@ -8,7 +8,7 @@ from bn_teach.figures.panels import RUNNING
 
 LOWEST, HIGHEST = "accuracy of other seeds, lowest", "accuracy of other seeds, highest"
 _FILL = "rgba(0, 114, 178, 0.3)"
-_HEIGHT, _STACKED_HEIGHT, _GAP = 290, 780, 0.1
+_HEIGHT = 290
 
 
 def lesson_traces(replay, exact, own, spread, *, layer, unit, step):
@@ -44,7 +44,7 @@ def lesson_figure(seeds):
     Returns
     -------
     plotly.graph_objects.Figure
-        Three panels side by side. The page has a legend of its own, of text that wraps.
+        Three panels side by side.
     """
     figure = momentum_figure(None, None, None, layer=0, unit=0, step=0)
     edge = {"x": np.empty(0), "y": np.empty(0), "mode": "lines", "line": {"width": 0, "color": RUNNING}}
@@ -54,29 +54,4 @@ def lesson_figure(seeds):
     high = go.Scatter({**edge, "meta": HIGHEST, "name": name, "showlegend": seeds > 1})
     figure.add_traces([low, high.update(fill="tonexty", fillcolor=_FILL)])
     figure.data = figure.data[-2:] + figure.data[:-2]  # drawn first, so that the lines lie on top
-    return figure.update_layout(height=_HEIGHT, showlegend=False, margin={"t": 24, "b": 36})
-
-
-def stacked(figure):
-    """Put the panels of a figure one below the other, for a narrow screen.
-
-    Parameters
-    ----------
-    figure : plotly.graph_objects.Figure
-        From `panels`: side by side, with one annotation for the title of each.
-
-    Returns
-    -------
-    plotly.graph_objects.Figure
-        A new one.
-    """
-    figure = go.Figure(figure)
-    count = len(figure.layout.annotations)
-    height = (1 - _GAP * (count - 1)) / count
-    for panel, title in enumerate(figure.layout.annotations):
-        top = 1 - panel * (height + _GAP)
-        number = panel + 1 if panel else ""
-        figure.layout[f"xaxis{number}"].domain = [0, 1]
-        figure.layout[f"yaxis{number}"].domain = [max(top - height, 0), top]
-        title.update(x=0.5, y=top)
-    return figure.update_layout(height=_STACKED_HEIGHT, margin={"l": 40, "r": 14})
+    return figure.update_layout(height=_HEIGHT, margin={"t": 24, "b": 36})

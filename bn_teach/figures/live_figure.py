@@ -4,6 +4,8 @@ import sys
 from importlib.machinery import PathFinder
 from importlib.util import LazyLoader
 
+from bn_teach.figures.panels import stacked
+
 
 class _WhenUsed:
     """Find one package as ever, to be read when something of it is first used and not when it is imported."""
@@ -38,10 +40,29 @@ class LiveFigure(FigureWidget):
     figure : plotly.graph_objects.Figure
     """
 
+    _complete = False
+
     def __init__(self, figure):
         super().__init__(figure)
         # No buttons: zooming is off, and one of them would send the picture to another host.
+        self._side_by_side = {part: self.layout[part] for part in stacked(self)}
         self._config = {**self._config, "responsive": True, "displayModeBar": False, "showSendToCloud": False}
+        self._complete = True
+        self.open()
+
+    def open(self):
+        """Tell the page of a figure once it is complete: a page that is just opening may ask at any moment."""
+        if self._complete:
+            super().open()
+
+    def arrange(self, narrow):
+        """Put panels one below the other where the place is narrow, side by side elsewhere; return the height for it.
+
+        The height is for the element around the figure: a figure that is given one no longer follows its width.
+        """
+        changes = stacked(self) if narrow else self._side_by_side
+        self.plotly_relayout({part: value for part, value in changes.items() if part != "height"})
+        return changes["height"]
 
     def get_state(self, key=None, drop_defaults=False):
         """Return what a view needs that is opened now: after a reload, in a second tab, as an app.
@@ -49,7 +70,7 @@ class LiveFigure(FigureWidget):
         plotly sends changes on to the views that are open, and leaves the state as it was when the figure was built.
         """
         state = super().get_state(key, drop_defaults)
-        if key is None and self._widget_data:  # (empty while the figure is being built)
+        if key is None:
             now = {
                 "_widget_data": [trace.to_plotly_json() for trace in self.data],
                 "_widget_layout": self.layout.to_plotly_json(),

@@ -9,7 +9,8 @@ from plotly.subplots import make_subplots
 BATCH, RUNNING, EXACT, OWN = "#808080", "#0072B2", "#D55E00", "#009E73"
 # Text is readable on white and on dark grey; in JupyterLab the explorers' style sheet sharpens it.
 TEXT, GRID = "#767676", "rgba(128, 128, 128, 0.25)"
-HEIGHT = 330
+PANEL, GAP = 225, 78  # heights in pixels: of a panel, and of what lies between two of them: ticks and titles
+MARGIN = {"l": 45, "r": 20, "t": 30, "b": 45}
 
 
 def fill(figure, traces, ranges=None):
@@ -92,7 +93,7 @@ def panels(titles, lines, *, x_titles, widths=None):
     titles, x_titles : sequence of str
         One for each panel.
     lines : dict of str to (panel, name, style)
-        Key of the trace (kept in its `meta`), panel from 1, name in the legend, keywords of
+        Key of the trace (kept in its `meta`), panel from 1, name in the `legend`, keywords of
         `plotly.graph_objects.Scatter`. Lines of the same name share one entry of the legend.
     widths : sequence of float, optional
         Of the panels, relative to each other. Default: all alike.
@@ -119,13 +120,39 @@ def panels(titles, lines, *, x_titles, widths=None):
     figure.update_layout(
         template="none",
         autosize=True,
-        height=HEIGHT,
-        margin={"l": 45, "r": 20, "t": 30, "b": 75},
+        height=PANEL + MARGIN["t"] + MARGIN["b"],
+        margin=MARGIN,
         font={"size": 12, "color": TEXT},
         paper_bgcolor="rgba(0, 0, 0, 0)",
         plot_bgcolor="rgba(0, 0, 0, 0)",
-        # Held to the lower edge: measured from the plot, it can come to lie over the titles of the axes.
-        legend={"orientation": "h", "x": 0.5, "xanchor": "center", "yref": "container", "y": 0.0, "yanchor": "bottom"},
+        showlegend=False,  # `legend` says it as text, which wraps
         hoverlabel={"namelength": -1},
     )
     return figure
+
+
+def stacked(figure, panel=PANEL, gap=GAP):
+    """Say what changes in the layout when panels lie one below the other, for a narrow place.
+
+    Parameters
+    ----------
+    figure : plotly.graph_objects.Figure
+        From `panels`: side by side, with one annotation for the title of each.
+    panel, gap : float
+        Height of a panel, and from one to the next, in pixels.
+
+    Returns
+    -------
+    dict of str to value
+        For `figure.plotly_relayout`.
+    """
+    count = len(figure.layout.annotations)
+    whole = count * panel + (count - 1) * gap
+    changes = {"height": whole + figure.layout.margin.t + figure.layout.margin.b}
+    for row in range(count):
+        at = row + 1 if row else ""
+        top = whole - row * (panel + gap)
+        changes[f"xaxis{at}.domain"] = [0.0, 1.0]
+        changes[f"yaxis{at}.domain"] = [(top - panel) / whole, top / whole]
+        changes |= {f"annotations[{row}].x": 0.5, f"annotations[{row}].y": top / whole}
+    return changes

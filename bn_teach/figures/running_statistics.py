@@ -4,7 +4,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from bn_teach.figures.panels import BATCH, EXACT, HEIGHT, OWN, RUNNING, dots, fill, line, panels, steady_range
+from bn_teach.figures.panels import BATCH, EXACT, OWN, RUNNING, dots, fill, line, panels, steady_range
 from bn_teach.theory import best_momentum, effective_batches
 from bn_teach.tracking import STD, STEPS, expected_error, typical_error
 
@@ -126,9 +126,6 @@ def running_statistics_figure(simulation, momentum):
     figure.update_yaxes(type="log", dtick=1, col=3)
     memories = [effective_batches(p) for p in _TICKS]
     figure.update_xaxes(type="log", tickvals=memories, ticktext=[f"{p:g}" for p in _TICKS], tickangle=0, col=3)
-    # Two rows of legend, held to the lower edge: measured from the plot, they can come to lie over the axis titles.
-    legend = {"yref": "container", "y": 0.0, "yanchor": "bottom"}
-    figure.update_layout(height=HEIGHT + 35, margin_b=122, legend=legend)
     if simulation is not None:
         fill(figure, running_statistics_traces(simulation, momentum), running_statistics_ranges(simulation))
     return figure

@@ -109,7 +109,9 @@ def data_of(lesson, asked):
         All but the runs, of which there is one for each batch size: see `run_data`.
     """
     figure = lesson_figure(len(lesson.seeds))
-    side_by_side, one_below_the_other = (json.loads(each.to_json()) for each in (figure, stacked(figure)))
+    side_by_side = json.loads(figure.to_json())
+    figure.plotly_relayout({**stacked(figure, panel=192, gap=72), "margin.l": 40, "margin.r": 14})
+    one_below_the_other = json.loads(figure.to_json())
     return {
         "controls": controls_of(lesson),
         "presets": presets_of(lesson),

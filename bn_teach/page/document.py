@@ -8,8 +8,9 @@ from pathlib import Path
 from plotly.offline import get_plotlyjs
 
 from bn_teach.figures import lesson_figure
+from bn_teach.figures.legend import legend
 from bn_teach.page.data import data_of, run_data
-from bn_teach.page.still import still_legend, still_panels
+from bn_teach.page.still import still_panels
 from bn_teach.sentences import MOMENTUM_TEMPLATES, fill_in
 
 HERE = Path(__file__).parent
@@ -88,7 +89,7 @@ def _still(lesson, figure):
     cell = row, start["unit"]
     return {
         "still": still_panels(figure, run.lines[cell], run.ranges[start["unit"]]),
-        "legend": still_legend(figure),
+        "legend": legend((*figure.data[2:], *figure.data[:2])),  # the spread, drawn first, is named last
         "sentence": html.escape(fill_in(MOMENTUM_TEMPLATES, *run.words[cell][-1]), quote=False),
         "seeds_sentence": html.escape(run.sentences_of_seeds[row], quote=False),
     }

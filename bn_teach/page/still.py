@@ -4,9 +4,10 @@ import math
 
 import numpy as np
 
+from bn_teach.figures.legend import stroke
+
 WIDTH, HEIGHT = 360, 255
 LEFT, RIGHT, TOP, BOTTOM = 42, 10, 26, 39
-DASHES = {"solid": "", "dash": ' stroke-dasharray="7 5"', "dot": ' stroke-dasharray="2 4"'}
 
 
 def still_panels(figure, lines, ranges):
@@ -34,28 +35,6 @@ def still_panels(figure, lines, ranges):
     return "\n".join(drawn)
 
 
-def still_legend(figure):
-    """Say which colour and dash is which, as items of a list."""
-    items = []
-    for trace in (*figure.data[2:], *figure.data[:2]):  # the spread, drawn first, is named last
-        if trace.showlegend:
-            sample = f'<svg viewBox="0 0 30 10" aria-hidden="true">{_sample(trace)}</svg>'
-            items.append(f"<li>{sample} {trace.name}</li>")
-    return "\n".join(items)
-
-
-def _sample(trace):
-    if trace.mode == "markers":
-        return f'<circle cx="15" cy="5" r="3" fill="{trace.marker.color}"/>'
-    if trace.fillcolor:
-        return f'<rect width="30" height="10" fill="{trace.fillcolor}"/>'
-    return f'<path d="M0 5H30"{_stroke(trace)}/>'
-
-
-def _stroke(trace):
-    return f' fill="none" stroke="{trace.line.color}" stroke-width="{trace.line.width:g}"{DASHES[trace.line.dash]}'
-
-
 def _panel(title, traces, lines, x_range, y_range):
     """One ``<svg>``: frame, ticks, lines, and a title that a screen reader reads out."""
     place = _Axes(x_range, y_range)
@@ -71,7 +50,7 @@ def _panel(title, traces, lines, x_range, y_range):
             style = f'stroke="{trace.marker.color}" stroke-opacity="{trace.marker.opacity:g}"'
             shown.append(f'<path d="{dots}" {style} stroke-width="3" stroke-linecap="round"/>')
         elif trace.line.width:
-            shown.append(f'<path d="M{_path(points)}"{_stroke(trace)}/>')
+            shown.append(f'<path d="M{_path(points)}"{stroke(trace)}/>')
         last = points
     return (
         f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{title} over training steps">'
