@@ -37,16 +37,21 @@ def pinned(environment):
     return {canonicalize_name(pin.name): pin for pin in pins}
 
 
-def test_environment_pins_every_dependency_and_nothing_else(project, environment):
-    wanted = {canonicalize_name(Requirement(line).name) for line in project["dependencies"]}
-    assert set(pinned(environment)) == wanted
+def wanted(project):
+    """What the package needs, and nbval: whoever opens the environment can check the notebooks, as README says."""
+    nbval = [line for line in project["optional-dependencies"]["test"] if Requirement(line).name == "nbval"]
+    return {canonicalize_name(one.name): one for one in map(Requirement, project["dependencies"] + nbval)}
+
+
+def test_environment_pins_every_dependency_and_nbval_and_nothing_else(project, environment):
+    assert set(pinned(environment)) == set(wanted(project))
+    assert {"jupyterlab", "numpy", "ipywidgets", "plotly", "nbval"} <= set(pinned(environment))
 
 
 def test_every_pin_is_one_version_that_the_project_allows(project, environment):
     pins = pinned(environment)
-    for line in project["dependencies"]:
-        allowed = Requirement(line)
-        (pin,) = pins[canonicalize_name(allowed.name)].specifier
+    for name, allowed in wanted(project).items():
+        (pin,) = pins[name].specifier
         assert pin.operator == "=="
         assert allowed.specifier.contains(pin.version), f"{pin.version} is not {allowed}"
 
