@@ -13,6 +13,8 @@ TO ?=
 OLDEST_PYTHON ?= $(or $(PYTHON),python3.11)
 
 VENV := .venv/bin/python
+PIP := -m pip install --disable-pip-version-check
+QUIETLY := @$(VENV) tools/quietly.py
 
 # The matrices are small: several BLAS threads would spend their time waiting for each other.
 export OPENBLAS_NUM_THREADS ?= 1
@@ -21,10 +23,14 @@ PYTHONS := $(if $(PYTHON),"$(PYTHON)",python3.14 python3.13 python3.12 python3.1
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
 
+# JupyterLab asks about news and looks for updates unless tools/jupyter switches that off: its options cannot.
+# It refuses to run as root, who is the user of most containers. In a Codespace a page comes from GitHub's address.
+LAB := --ServerApp.root_dir=. $(if $(filter 0,$(shell id -u)),--allow-root) $(if $(CODESPACE_NAME),--no-browser \
+  --ServerApp.allow_origin_pat='https://$(CODESPACE_NAME)-[0-9]+[.]$(GITHUB_CODESPACES_PORT_FORWARDING_DOMAIN)$$$$')
+
 lab: .venv/lab  ## Open the first notebook in JupyterLab
-	$(VENV) -m jupyterlab --ServerApp.root_dir=. --LabApp.news_url=None \
-	  --LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate \
-	  $(ARGS) notebooks/00_start_here.ipynb
+	@JUPYTER_CONFIG_PATH="$(CURDIR)/tools/jupyter$${JUPYTER_CONFIG_PATH:+:$$JUPYTER_CONFIG_PATH}" \
+	  $(VENV) -m jupyterlab $(LAB) $(ARGS) notebooks/00_start_here.ipynb
 
 # Every processor trains; 40 runs take a minute or so. NOTEBOOKS=https://... links the page to them.
 page: .venv/lab  ## Write the lesson as one HTML page, bn_teach.html
@@ -39,9 +45,12 @@ browser: .venv/test  ## Run the browser tests alone (they need chromium)
 	$(VENV) -m pytest $(ARGS) tests/browser
 
 # The CPU build of PyTorch, first and alone: the ordinary one brings gigabytes of CUDA.
+TORCH := @$(VENV) -c 'import torch' 2>/dev/null || \
+  $(VENV) tools/quietly.py "Installing PyTorch, once." $(VENV) $(PIP) 'torch==2.13.0+cpu'
+
 parity: .venv/test  ## Install the frameworks and compare ours with them
-	$(VENV) -c 'import torch' 2>/dev/null || $(VENV) -m pip install --disable-pip-version-check 'torch==2.13.0+cpu'
-	$(VENV) -m pip install --quiet --disable-pip-version-check --editable ".[test,parity]"
+	$(TORCH)
+	$(QUIETLY) "Installing the frameworks." $(VENV) $(PIP) --editable ".[test,parity]"
 	BN_TEACH_REQUIRE_PARITY=1 $(VENV) -m pytest $(ARGS) tests/parity tests/test_torch_recorder_live.py
 
 # An environment of its own. What old packages warn of is no fault of ours, and nothing that we could change.
@@ -54,7 +63,7 @@ faults: .venv/test  ## Plant faults in a scratch copy, and see the tests catch e
 
 # It starts a browser and PyTorch; what it prints goes to docs/benchmarks.md, and some rows of it to README.
 bench: .venv/test  ## Measure speed as ratios, side by side (about five minutes)
-	$(VENV) -c 'import torch' 2>/dev/null || $(VENV) -m pip install --disable-pip-version-check 'torch==2.13.0+cpu'
+	$(TORCH)
 	$(VENV) benchmarks/run.py $(ARGS); status=$$?; $(VENV) tools/quote.py; exit $$status
 
 pictures: .venv/test  ## Photograph the explorers anew, for docs/images (needs chromium)
@@ -79,19 +88,19 @@ clean:  ## Remove .venv and what tools leave behind
 BROKEN := $(shell $(VENV) -c 'import pip' 2>/dev/null || echo FORCE)
 
 .venv/lab: pyproject.toml $(VENV) $(BROKEN)
-	@echo "Installing what the notebooks need into .venv: a minute or two, once."
-	$(VENV) -m pip install --disable-pip-version-check --editable .
+	$(QUIETLY) "Installing what the notebooks need into .venv: a minute or two, once." $(VENV) $(PIP) --editable .
 	@touch $@
 
 .venv/test: pyproject.toml $(VENV) $(BROKEN)
-	@echo "Installing what the notebooks and tests need into .venv: a few minutes, once."
-	$(VENV) -m pip install --disable-pip-version-check --editable ".[test]"
+	$(QUIETLY) "Installing what the notebooks and tests need into .venv: a few minutes, once." \
+	  $(VENV) $(PIP) --editable ".[test]"
 	@touch .venv/lab $@
 
 .venv-oldest/ready: pyproject.toml tests/oldest.txt
 	@command -v "$(OLDEST_PYTHON)" >/dev/null || { echo "This needs Python 3.11: make oldest OLDEST_PYTHON=..."; exit 1; }
-	"$(OLDEST_PYTHON)" -m venv --clear .venv-oldest
-	.venv-oldest/bin/python -m pip install --disable-pip-version-check -c tests/oldest.txt --editable ".[test]"
+	@"$(OLDEST_PYTHON)" -m venv --clear .venv-oldest
+	@.venv-oldest/bin/python tools/quietly.py "Installing the oldest versions into .venv-oldest: a few minutes, once." \
+	  .venv-oldest/bin/python $(PIP) -c tests/oldest.txt --editable ".[test]"
 	@touch $@
 
 $(VENV): $(BROKEN)
