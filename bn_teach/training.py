@@ -2,6 +2,8 @@
 
 import json
 import math
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import asdict, dataclass, fields
 from itertools import pairwise
 
@@ -447,14 +449,48 @@ def _untrained(dataset, config):
     )
 
 
+_watcher = ContextVar("watcher", default=None)
+
+
+@contextmanager
+def watched(watcher):
+    """Report the steps of every training inside the block, however deep in an experiment it is done.
+
+    Parameters
+    ----------
+    watcher : callable
+        Called as ``watcher(step, steps)`` after every step of `train` and `train_live`, on this thread; what it
+        raises ends the training.
+
+    Examples
+    --------
+    >>> from bn_teach.data import load_digits
+    >>> seen = []
+    >>> with watched(lambda step, steps: seen.append(f"{step} of {steps}")):
+    ...     losses = live_losses(load_digits(), TrainingConfig(steps=3), momentum=0.9)
+    >>> seen
+    ['1 of 3', '2 of 3', '3 of 3']
+    """
+    before = _watcher.set(watcher)
+    try:
+        yield
+    finally:
+        _watcher.reset(before)
+
+
 def _batches(dataset, config):
-    return minibatches(
+    watcher = _watcher.get()
+    order = minibatches(
         len(dataset.train_x),
         config.batch_size,
         steps=config.steps,
         seed=_stream(config, "batches"),
         drop_last=config.drop_last,
     )
+    for step, rows in enumerate(order, start=1):
+        yield rows
+        if watcher is not None:
+            watcher(step, config.steps)
 
 
 def _finite_statistics(network):

@@ -1,4 +1,4 @@
-"""The commands that README and the Makefile have for a start do start: from the right folder, for root, and in quiet."""
+"""What README and the Makefile say for a start does start: from the right folder, also for root, and in quiet."""
 
 import contextlib
 import http.client
