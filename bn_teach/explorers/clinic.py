@@ -10,6 +10,7 @@ import ipywidgets as widgets
 from bn_teach import _checks
 from bn_teach.clinic import CASES, CAUSES
 from bn_teach.explorers.background import LatestJob
+from bn_teach.explorers.bar import TrainingBar
 from bn_teach.explorers.base import Explorer, folded, row
 from bn_teach.figures import clinic_figure, clinic_nothing, clinic_ranges, clinic_traces
 from bn_teach.figures.live_figure import LiveFigure
@@ -90,13 +91,14 @@ class ClinicExplorer(Explorer):
         self._job = LatestJob()
         self._runs = {}
         self._failed = None
+        self._progress = TrainingBar()
         self.figure = LiveFigure(clinic_figure(None, None))
         self._build_controls(first)
         self._build_texts()
         rare = folded("more: another run of the same case, start over", self.controls["seed"], self.start_over)
         self._assemble(
             [
-                row(self.previous, self.controls["case"], self.next, self._score),
+                row(self.previous, self.controls["case"], self.next, self._score, self._progress),
                 self._symptom,
                 row(self.controls["cause"], self._asked),
                 self.controls["picture"],
@@ -285,8 +287,9 @@ class ClinicExplorer(Explorer):
         experiment, seed = wanted
         with self._shown_errors():
             try:
-                broken = broken or experiment.broken(seed)
-                fixed = experiment.fixed(seed) if revealed and not cancelled() else None
+                with self._progress.watching(cancelled):
+                    broken = broken or experiment.broken(seed)
+                    fixed = experiment.fixed(seed) if revealed else None
                 if small:  # where an effect turns round, it may also vanish
                     experiment.check(seed, broken)
                     experiment.check(seed, fixed or broken)

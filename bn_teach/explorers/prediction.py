@@ -6,6 +6,8 @@ import ipywidgets as widgets
 
 from bn_teach import _checks
 from bn_teach.explorers.accessible import Accessible
+from bn_teach.explorers.bar import TrainingBar
+from bn_teach.explorers.base import row
 from bn_teach.questions import QUESTIONS
 
 # Answers given since the kernel started, so that Run All again loses none: name to answer.
@@ -54,12 +56,13 @@ class Prediction:
         prompt = html.escape(self.question.prompt, quote=False)
         self.answer = self._answer_widget()
         self.commit = widgets.Button(description="Commit and reveal")
+        self._progress = TrainingBar()
         self._result = widgets.HTML()
         self._result.add_class("bn-teach-status")
         self.view = widgets.VBox(
             [
                 widgets.HTML(f"<p><strong>Predict.</strong> {prompt}</p>"),
-                widgets.HBox([self.answer, self.commit], layout=widgets.Layout(align_items="center")),
+                row(self.answer, self.commit, self._progress),
                 self._result,
                 Accessible(label="Prediction"),
             ]
@@ -104,7 +107,8 @@ class Prediction:
         self.answer.disabled = self.commit.disabled = True
         self._say("Running the experiment ...")
         try:
-            _, text = self.question.reveal(answer)
+            with self._progress.watching():
+                _, text = self.question.reveal(answer)
         except Exception as error:
             self._say(f"The experiment did not work here: {error} ({type(error).__name__})")
             self.answer.disabled = self.commit.disabled = False

@@ -8,6 +8,7 @@ import ipywidgets as widgets
 from bn_teach import _checks
 from bn_teach.data import Dataset, load_digits
 from bn_teach.explorers.background import LatestJob
+from bn_teach.explorers.bar import Cancelled, TrainingBar
 from bn_teach.explorers.base import Explorer, number_slider
 from bn_teach.sentences.controls import BATCH_SIZES, MOMENTA, momentum_labels
 from bn_teach.training import TrainingConfig, TrainingDiverged, train
@@ -48,12 +49,7 @@ class TrainingExplorer(Explorer):
         self._job = LatestJob()
         self._under_way = None  # the config that is being trained
         self._recordings = OrderedDict()
-        self._progress = widgets.IntProgress(
-            max=config.steps,
-            description="training",
-            style={"description_width": "initial"},
-            layout=widgets.Layout(width="220px", visibility="hidden"),
-        )
+        self._progress = TrainingBar()
 
     def wait(self, timeout=60):
         """Return when any training under way is shown; TimeoutError after `timeout` seconds."""
@@ -151,13 +147,14 @@ class TrainingExplorer(Explorer):
 
     def _record(self, config, cancelled):
         try:
-            recording = train(self.dataset, config, on_step=self._show_progress(cancelled), should_stop=cancelled)
+            with self._progress.watching(cancelled):
+                recording = train(self.dataset, config)
+        except Cancelled:
+            return
         except TrainingDiverged as error:
             with self._lock:
                 if not cancelled():
                     self._say(f"{error} The picture is the last good one.")
-            return
-        if cancelled():
             return
         remembered = recording, *self._prepare(recording)
         with self._lock:
@@ -166,15 +163,6 @@ class TrainingExplorer(Explorer):
                 self._recordings.popitem(last=False)
             if not cancelled():
                 self._update()
-
-    def _show_progress(self, cancelled):
-        every = max(self.config.steps // 20, 1)
-
-        def show(step, loss):
-            if step % every == 0 and not cancelled():
-                self._progress.value = step
-
-        return show
 
     def _stop_training(self):
         self._job.cancel()
