@@ -240,15 +240,26 @@ def run_figure(weight_scale=0.1, *, seed=0, steps=1000, learning_rates=None):
     -------
     without, with_norm : Side
     """
-    dataset, sides = binary_digits(), []
+    configs = figure_configs(weight_scale, seed=seed, steps=steps, learning_rates=learning_rates)
+    return tuple(run_side(config) for config in configs)
+
+
+def figure_configs(weight_scale=0.1, *, seed=0, steps=1000, learning_rates=None):
+    """List what `run_figure` trains: without batch norm, and with it."""
     if learning_rates is None:
         learning_rates = [load_race().tuned(0.90, weight_scale, batch_norm=norm)[0] for norm in (False, True)]
-    for norm, rate in zip((False, True), learning_rates, strict=True):
-        common = {"weight_scale": weight_scale, "seed": seed, "steps": steps}
-        recording = train(dataset, replace(SETUP, batch_norm=norm, learning_rate=rate, **common))
-        accuracy = replay(recording, estimator="algorithm2").validation_accuracy
-        sides.append(Side(recording, accuracy, sigmoid_inputs(recording)))
-    return tuple(sides)
+    common = {"weight_scale": weight_scale, "seed": seed, "steps": steps}
+    return [
+        replace(SETUP, batch_norm=norm, learning_rate=rate, **common)
+        for norm, rate in zip((False, True), learning_rates, strict=True)
+    ]
+
+
+def run_side(config):
+    """Train one side of Figure 1, and look at it."""
+    recording = train(binary_digits(), config)
+    accuracy = replay(recording, estimator="algorithm2").validation_accuracy
+    return Side(recording, accuracy, sigmoid_inputs(recording))
 
 
 @one_blas_thread

@@ -1,5 +1,6 @@
 """Figure 1: the shipped race against runs of today, what sigmoids are given, the picture, and the questions."""
 
+import threading
 from dataclasses import replace
 
 import numpy as np
@@ -19,6 +20,7 @@ from bn_teach.paper import (
     listing,
     load_race,
     run_race,
+    run_side,
     save_race,
     sigmoid_inputs,
     travel,
@@ -193,6 +195,7 @@ def test_the_picture_shows_both_sides(sides):
 
 def test_the_explorer_trains_shows_and_says_both_sides():
     explorer = PaperFigure(0.3, seed=1, steps=30)
+    explorer.wait()
     assert explorer.without.recording.config.batch_norm is False
     assert explorer.with_norm.recording.config.seed == 1
     shown = {trace.meta: trace.y for trace in explorer.figure.data}
@@ -200,6 +203,36 @@ def test_the_explorer_trains_shows_and_says_both_sides():
     rate, _ = load_race().tuned(0.90, 0.3, batch_norm=True)
     assert f"With batch norm: learning rate {rate:g}, unit {explorer.with_norm.unit}." in explorer.status
     assert "weights of standard deviation 0.3, seed 1" in explorer.status
+
+
+def test_the_explorer_is_there_before_it_has_trained_and_its_bar_moves(monkeypatch):
+    go_on, shown = threading.Event(), []
+
+    def slow(config):
+        go_on.wait(60)
+        return run_side(config)
+
+    monkeypatch.setattr("bn_teach.explorers.paper.run_side", slow)
+    explorer = PaperFigure(0.3, seed=1, steps=30)
+    explorer._progress.observe(lambda change: shown.append(change["new"]), names="value")
+    assert explorer.status == "Training without batch norm, then with it ..."
+    assert all(trace.y is None or len(trace.y) == 0 for trace in explorer.figure.data)
+    go_on.set()
+    assert explorer.with_norm.recording.steps == 30  # asking is waiting
+    assert "With batch norm: learning rate" in explorer.status
+    assert shown.count(30) == 2  # two trainings, each to its end
+    assert explorer._progress.layout.visibility == "hidden"
+
+
+def test_a_training_that_fails_is_told_there_and_to_whoever_asks(monkeypatch):
+    def failing(config):
+        raise ArithmeticError("no luck")
+
+    monkeypatch.setattr("bn_teach.explorers.paper.run_side", failing)
+    explorer = PaperFigure(0.3, seed=1, steps=30)
+    with pytest.raises(RuntimeError, match="no luck"):
+        _ = explorer.without
+    assert "no luck" in explorer.status
 
 
 @pytest.mark.parametrize(

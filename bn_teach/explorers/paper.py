@@ -1,12 +1,14 @@
-"""Figure 1 of the paper, trained when it is built: a picture without controls, framed as explorers are."""
+"""Figure 1 of the paper, trained in the background once it is built: an explorer without controls."""
 
-from bn_teach.explorers.picture import Picture
-from bn_teach.figures import paper_figure
-from bn_teach.paper import run_figure
+from bn_teach.explorers.background import LatestJob
+from bn_teach.explorers.bar import TrainingBar
+from bn_teach.explorers.base import Explorer
+from bn_teach.figures import figure_widget, paper_figure, paper_ranges, paper_traces
+from bn_teach.paper import figure_configs, run_side
 from bn_teach.sentences import paper_sentence
 
 
-class PaperFigure(Picture):
+class PaperFigure(Explorer):
     """Train a network without and one with batch norm, and show what Figure 1 of the paper shows.
 
     Parameters
@@ -19,8 +21,9 @@ class PaperFigure(Picture):
     Attributes
     ----------
     without, with_norm : bn_teach.paper.Side
+        Whoever asks waits for the training.
     figure, view, status
-        As in `Picture`.
+        As in every explorer.
 
     Raises
     ------
@@ -29,11 +32,48 @@ class PaperFigure(Picture):
     """
 
     def __init__(self, weight_scale=0.1, *, seed=0, steps=1000):
-        self.without, self.with_norm = run_figure(weight_scale, seed=seed, steps=steps)
-        super().__init__(
-            paper_figure(self.without, self.with_norm),
-            paper_sentence(self.without, self.with_norm),
-            label="Figure 1 of the paper",
+        super().__init__()
+        configs = figure_configs(weight_scale, seed=seed, steps=steps)
+        self._sides = None
+        self._job = LatestJob()
+        self._progress = TrainingBar()
+        self.figure = figure_widget(paper_figure(None, None))
+        self._assemble(
+            [self._progress],
             plot_label="Validation accuracy without and with batch norm over steps, and for each of the two "
             "the 15th, 50th and 85th percentile of the input of one sigmoid",
         )
+        self._say("Training without batch norm, then with it ...")
+        self._job.start(lambda cancelled: self._run_and_show(configs))
+
+    @property
+    def without(self):
+        """The side without batch norm."""
+        return self._trained()[0]
+
+    @property
+    def with_norm(self):
+        """The side with batch norm."""
+        return self._trained()[1]
+
+    def wait(self, timeout=60):
+        """Return when the training under way is shown; TimeoutError after `timeout` seconds."""
+        super().wait(timeout)
+        self._job.wait(timeout)
+
+    def _trained(self):
+        self.wait(600)
+        if self._sides is None:
+            raise RuntimeError(self.status)
+        return self._sides
+
+    def _run_and_show(self, configs):
+        """Run on a thread of its own."""
+        with self._shown_errors(), self._progress.watching():
+            self._sides = tuple(run_side(config) for config in configs)
+        self._update()
+
+    def _draw(self):
+        if self._sides is None:
+            return None
+        return paper_traces(*self._sides), paper_ranges(*self._sides), paper_sentence(*self._sides)

@@ -68,8 +68,8 @@ def paper_figure(without, with_norm):
 
     Parameters
     ----------
-    without, with_norm : Side
-        From `bn_teach.paper.run_figure`.
+    without, with_norm : Side or None
+        From `bn_teach.paper.run_figure`; None: not trained yet.
 
     Returns
     -------
@@ -77,5 +77,6 @@ def paper_figure(without, with_norm):
     """
     titles = ("(a) validation accuracy", "(b) a sigmoid's input, without", "(c) a sigmoid's input, with")
     figure = panels(titles, _LINES, x_titles=("training step",) * 3)
-    fill(figure, paper_traces(without, with_norm), paper_ranges(without, with_norm))
+    if with_norm is not None:
+        fill(figure, paper_traces(without, with_norm), paper_ranges(without, with_norm))
     return figure
