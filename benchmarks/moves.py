@@ -2,12 +2,12 @@
 
 
 def explorers():
-    """Every explorer that this process holds on to."""
+    """Every explorer with controls that this process holds on to."""
     import gc
 
     from bn_teach.explorers.base import Explorer
 
-    return [found for found in gc.get_objects() if isinstance(found, Explorer)]
+    return [found for found in gc.get_objects() if isinstance(found, Explorer) and found.controls]
 
 
 def some_value(control, rng):

@@ -14,7 +14,7 @@ import numpy as np
 from bn_teach import _checks
 from bn_teach.data import Dataset
 from bn_teach.replay import ESTIMATORS, MOVED_BY_MOMENTUM, replay
-from bn_teach.training import TrainingConfig, train
+from bn_teach.training import Recording, TrainingConfig, train
 
 _NAMED = 4  # configurations that an error names one by one
 
@@ -41,12 +41,13 @@ class Sweep:
     accuracy: np.ndarray
 
     @classmethod
-    def of(cls, recording, momenta, *, estimators=("ema",)):
-        """The sweep of a single run that has been trained already.
+    def of(cls, recordings, momenta, *, estimators=("ema",)):
+        """The sweep of runs that have been trained already.
 
         Parameters
         ----------
-        recording : Recording
+        recordings : Recording, or iterable of them
+            At least one, all with the same checkpoints; a configuration that comes twice counts once.
         momenta, estimators
             As in `sweep`.
 
@@ -56,8 +57,11 @@ class Sweep:
         """
         momenta = _check_momenta(momenta)
         estimators = _check_estimators(estimators, momenta)
-        curves = _accuracy_curves(recording, momenta, estimators)
-        return cls((recording.config,), momenta, estimators, recording.checkpoint_steps, curves[None])
+        curves = {  # one recording at a time: it takes megabytes
+            recording.config: (recording.checkpoint_steps, _accuracy_curves(recording, momenta, estimators))
+            for recording in ([recordings] if isinstance(recordings, Recording) else recordings)
+        }
+        return _collected(_check_configs(curves), momenta, estimators, curves)
 
     def accuracy_lost(self, estimator="ema", *, reference="algorithm2", last=10):
         """How much accuracy an estimator loses against another, at the end of the run.

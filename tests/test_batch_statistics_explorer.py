@@ -206,10 +206,9 @@ def test_training_is_told_and_the_picture_stays_until_it_is_done(explorer, monke
 
 
 def test_moving_on_while_training_shows_what_was_chosen_last(explorer, monkeypatch, preactivations):
-    def endless_train(dataset, config, *, on_step, should_stop):
-        while not should_stop():
-            pass
-        return train(dataset, config, should_stop=lambda: True)
+    def endless_train(dataset, config):
+        while True:
+            train(dataset, config)
 
     monkeypatch.setattr("bn_teach.explorers.training.train", endless_train)
     explorer.controls["data"].value = "unit"

@@ -70,7 +70,10 @@ def test_curves_are_those_of_train_and_replay(clouds, in_process):
                 assert np.array_equal(in_process.steps, alone.steps)
 
 
-def test_a_run_that_is_there_already_gives_the_same_curves(clouds, in_process):
+def test_runs_that_are_there_already_give_the_same_curves(clouds, in_process):
+    together = Sweep.of((train(clouds, config) for config in CONFIGS), MOMENTA, estimators=ESTIMATORS)
+    assert together.configs == in_process.configs
+    assert np.array_equal(together.accuracy, in_process.accuracy)
     alone = Sweep.of(train(clouds, CONFIGS[1]), MOMENTA, estimators=ESTIMATORS)
     assert np.array_equal(alone.accuracy, in_process.accuracy[1:2])
     assert np.array_equal(alone.steps, in_process.steps)
