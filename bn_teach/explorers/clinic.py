@@ -92,6 +92,7 @@ class ClinicExplorer(Explorer):
         self._runs = {}
         self._failed = None
         self._progress = TrainingBar()
+        self._progress.description, self._progress.layout.width = "", "90px"  # the sentence says what it is about
         self.figure = LiveFigure(clinic_figure(None, None))
         self._build_controls(first)
         self._build_texts()
