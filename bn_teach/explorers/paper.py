@@ -3,7 +3,8 @@
 from bn_teach.explorers.background import LatestJob
 from bn_teach.explorers.bar import TrainingBar
 from bn_teach.explorers.base import Explorer
-from bn_teach.figures import figure_widget, paper_figure, paper_ranges, paper_traces
+from bn_teach.figures import paper_figure, paper_ranges, paper_traces
+from bn_teach.figures.live_figure import LiveFigure
 from bn_teach.paper import figure_configs, run_side
 from bn_teach.sentences import paper_sentence
 
@@ -37,7 +38,7 @@ class PaperFigure(Explorer):
         self._sides = None
         self._job = LatestJob()
         self._progress = TrainingBar()
-        self.figure = figure_widget(paper_figure(None, None))
+        self.figure = LiveFigure(paper_figure(None, None))
         self._assemble(
             [self._progress],
             plot_label="Validation accuracy without and with batch norm over steps, and for each of the two "
