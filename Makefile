@@ -66,7 +66,7 @@ bench: .venv/test  ## Measure speed as ratios, side by side (about five minutes)
 	$(TORCH)
 	$(VENV) benchmarks/run.py $(ARGS); status=$$?; $(VENV) tools/quote.py; exit $$status
 
-pictures: .venv/test  ## Photograph the explorers anew, for docs/images (needs chromium)
+pictures: .venv/test  ## Photograph the explorers anew, for notebooks/images (needs chromium)
 	$(VENV) tools/pictures.py $(ARGS)
 
 address: .venv/lab  ## Change the repository's address in every link: TO=owner/name

@@ -10,6 +10,7 @@ from pathlib import Path
 import nbformat
 import pytest
 from address import address
+from nbconvert import HTMLExporter
 from pictures import IMAGES, LARGEST
 
 FOLDER = Path(__file__).parent.parent / "notebooks"
@@ -89,7 +90,7 @@ def test_a_picture_stands_beside_the_first_explorer(path):
     explorer = next(i for i, cell in enumerate(cells) if cell.cell_type == "code" and EXPLORER.search(cell.source))
     still = STILL.match(cells[explorer + 1].source)
     assert still, f"the cell after {cells[explorer].source!r} does not begin with a picture"
-    assert still["picture"] == f"../docs/images/{path.stem}.png"
+    assert still["picture"] == f"images/{path.stem}.png"
     binder = f"https://mybinder.org/v2/gh/{address()}/HEAD?urlpath=lab/tree/notebooks/{path.name}"
     assert still["link"] == binder
 
@@ -103,10 +104,18 @@ def test_every_picture_has_words_and_is_there(notebook):
                 assert (FOLDER / target).is_file(), target
 
 
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_exported_as_one_file_a_notebook_carries_its_pictures(path):
+    page, _ = HTMLExporter(embed_images=True).from_filename(str(path))
+    sources = re.findall(r'<img[^>]*? src="([^"]{0,40})', page)
+    assert sources
+    assert all(source.startswith("data:image/png;base64,") for source in sources), sources
+
+
 def test_pictures_are_small_and_each_is_used():
     used = {path.stem for path in NOTEBOOKS}
     readme = (FOLDER.parent / "README.md").read_text(encoding="utf-8")
-    used |= set(re.findall(r"\]\(docs/images/(\w+)\.png\)", readme))
+    used |= set(re.findall(r"\]\(notebooks/images/(\w+)\.png\)", readme))
     pictures = {path.stem: path for path in IMAGES.glob("*")}
     assert set(pictures) == used
     for path in pictures.values():

@@ -1,7 +1,7 @@
 """Photograph the explorers in a real browser, for README and for the places that show no widgets.
 
-`make pictures` writes docs/images/<notebook>.png, the first explorer of each notebook as Run All leaves it, and
-docs/images/momentum_explorer.png. Names of notebooks after it: those alone.
+`make pictures` writes notebooks/images/<notebook>.png, the first explorer of each notebook as Run All leaves it, and
+notebooks/images/momentum_explorer.png. Names of notebooks after it: those alone.
 """
 
 import sys
@@ -13,7 +13,7 @@ sys.path.insert(0, str(ROOT / "tests" / "browser"))
 
 from lab import Lab, LabServer, find_browser  # noqa: E402 - the harness of the browser tests
 
-IMAGES = ROOT / "docs" / "images"
+IMAGES = ROOT / "notebooks" / "images"
 NOTEBOOKS = sorted(path.stem for path in (ROOT / "notebooks").glob("[0-9]*.ipynb"))
 LARGEST = 150_000  # bytes; a reader downloads one with every notebook
 ACROSS, DOWN = 8, 4  # pixels of the page around an explorer
@@ -31,7 +31,7 @@ print(number)
 
 
 def photograph(notebook, name, change="", settle=1500):
-    """Bring the notebook's first explorer to a setting, and save it as docs/images/<name>.png."""
+    """Bring the notebook's first explorer to a setting, and save it as notebooks/images/<name>.png."""
     number = int(notebook.kernel(FIND))
     notebook.show(number)
     if change:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import accessibility
 import pytest
-from lab import Lab, LabServer, find_browser
+from lab import Lab, LabServer, VoilaServer, find_browser
 
 
 def pytest_itemcollected(item):
@@ -29,7 +29,7 @@ def pytest_runtest_makereport(item, call):
             with contextlib.suppress(Exception):  # the browser may be what failed
                 folder.mkdir(parents=True, exist_ok=True)
                 lab.page.screenshot(path=path)
-            report.sections.append(("the browser", f"screenshot: {path}\nJupyterLab says:\n{lab.server.log()}"))
+            report.sections.append(("the browser", f"screenshot: {path}\nthe server says:\n{lab.server.log()}"))
     return report
 
 
@@ -77,6 +77,16 @@ def lab_server(chromium, tmp_path_factory):
         server.stop()
 
 
+@pytest.fixture(scope="session")
+def voila_server(chromium, tmp_path_factory):
+    """Voila, running on a copy of notebooks/. Started once."""
+    server = VoilaServer(tmp_path_factory.mktemp("voila"))
+    try:
+        yield server.start()
+    finally:
+        server.stop()
+
+
 @contextlib.contextmanager
 def _window(chromium, lab_server):
     lab = Lab(chromium, lab_server)
@@ -94,6 +104,13 @@ def lab(chromium, lab_server):
     After the test: no request to another host, no console error, no uncaught exception.
     """
     with _window(chromium, lab_server) as lab:
+        yield lab
+
+
+@pytest.fixture
+def voila(chromium, voila_server):
+    """A browser window for Voila, to go to ``voila.server.app("00_start_here.ipynb")``; checked as ``lab`` is."""
+    with _window(chromium, voila_server) as lab:
         yield lab
 
 

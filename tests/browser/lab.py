@@ -1,8 +1,8 @@
 """A real JupyterLab, and a real browser that uses it as a person does.
 
-``LabServer`` runs JupyterLab on a copy of the notebooks and their pictures; ``Lab`` is one browser window on it, kept
-away from every other host; ``Notebook`` is one open notebook, with the verbs that tests need. The fixtures are in
-conftest.py.
+``LabServer`` runs JupyterLab on a copy of the notebooks and their pictures, ``VoilaServer`` shows them as apps;
+``Lab`` is one browser window on it, kept away from every other host; ``Notebook`` is one open notebook, with the verbs
+that tests need. The fixtures are in conftest.py.
 
 Playwright is imported by conftest.py alone, and only when a test asks for a browser.
 """
@@ -66,17 +66,19 @@ class LabServer:
     IPython's history and run-time files live below ``folder``.
     """
 
+    ANSWERS = "api/status"  # an address of it that answers once it is up
+    IGNORED = ()  # what its pages do that should never happen, with no fault of ours: (pattern, why)
+
     def __init__(self, folder):
         self.folder = Path(folder)
         self.root = self.folder / "files" / "notebooks"
         self.token = secrets.token_hex(16)
-        self.log_path = self.folder / "jupyterlab.log"
+        self.log_path = self.folder / "server.log"
         self._process = None
 
     def start(self):
         left_out = shutil.ignore_patterns(".ipynb_checkpoints", "__pycache__")
         shutil.copytree(REPOSITORY / "notebooks", self.root, ignore=left_out)
-        shutil.copytree(REPOSITORY / "docs" / "images", self.root.parent / "docs" / "images")
         # No dialog about news, and no look for updates, in the page or in the server.
         config = self.folder / "config"
         (config / "labconfig").mkdir(parents=True)
@@ -93,21 +95,6 @@ class LabServer:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
-        command = [
-            sys.executable,
-            "-m",
-            "jupyterlab",
-            "--no-browser",
-            "--ServerApp.ip=127.0.0.1",
-            f"--ServerApp.port={port}",
-            f"--ServerApp.root_dir={self.root.parent}",
-            "--ServerApp.allow_root=True",
-            f"--IdentityProvider.token={self.token}",
-            "--LabApp.expose_app_in_browser=True",
-            "--LabApp.extension_manager=readonly",
-            "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
-            "--LabApp.news_url=",
-        ]
         environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "JUPYTER"))}
         environment.update(
             JUPYTER_CONFIG_DIR=str(config),
@@ -121,7 +108,7 @@ class LabServer:
         )
         with self.log_path.open("wb") as log:
             self._process = subprocess.Popen(
-                command,
+                [sys.executable, "-m", *self._command(port)],
                 cwd=self.folder,
                 env=environment,
                 stdin=subprocess.DEVNULL,
@@ -129,29 +116,50 @@ class LabServer:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        self.url = self._wait_until_up(time.monotonic() + START)
+        self.url = self._wait_until_up(port, time.monotonic() + START)
         return self
 
-    def _wait_until_up(self, deadline):
-        """The server's address, from the file it writes: it takes another port when the one asked for is gone."""
+    def _command(self, port):
+        """What runs, after ``python -m``."""
+        return [
+            "jupyterlab",
+            "--no-browser",
+            "--ServerApp.ip=127.0.0.1",
+            f"--ServerApp.port={port}",
+            f"--ServerApp.root_dir={self.root.parent}",
+            "--ServerApp.allow_root=True",
+            f"--IdentityProvider.token={self.token}",
+            "--LabApp.expose_app_in_browser=True",
+            "--LabApp.extension_manager=readonly",
+            "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+            "--LabApp.news_url=",
+        ]
+
+    def _addresses(self, port):
+        """From the file that the server writes: it takes another port when the one asked for is gone."""
+        for path in (self.folder / "runtime").glob("jpserver-*.json"):
+            with contextlib.suppress(OSError, ValueError):
+                yield json.loads(path.read_text())["url"].replace("localhost", "127.0.0.1")
+
+    def _wait_until_up(self, port, deadline):
+        """The server's address, once it answers there."""
         while time.monotonic() < deadline:
             if self._process.poll() is not None:
-                raise RuntimeError(f"JupyterLab ended with code {self._process.returncode}:\n{self.log()}")
-            for path in (self.folder / "runtime").glob("jpserver-*.json"):
-                with contextlib.suppress(OSError, ValueError, urllib.error.URLError):
-                    url = json.loads(path.read_text())["url"].replace("localhost", "127.0.0.1")
-                    self._request(url + "api/status").close()
+                raise RuntimeError(f"The server ended with code {self._process.returncode}:\n{self.log()}")
+            for url in self._addresses(port):
+                with contextlib.suppress(OSError, urllib.error.URLError):
+                    self._request(url + self.ANSWERS).close()
                     return url
             time.sleep(0.1)
         self.stop()
-        raise RuntimeError(f"JupyterLab did not start in {START} s:\n{self.log()}")
+        raise RuntimeError(f"The server did not start in {START} s:\n{self.log()}")
 
     def _request(self, url, method="GET"):
         request = urllib.request.Request(url, method=method, headers={"Authorization": f"token {self.token}"})
         return urllib.request.urlopen(request, timeout=10)
 
     def log(self, last=4000):
-        """The end of what JupyterLab printed."""
+        """The end of what the server printed."""
         return self.log_path.read_text(errors="replace")[-last:] if self.log_path.exists() else ""
 
     def stop(self):
@@ -170,15 +178,37 @@ class LabServer:
             self._process.wait()
 
 
+class VoilaServer(LabServer):
+    """Voila on the folder of notebooks, as `voila notebooks` runs it: every notebook an app, at ``app(name)``."""
+
+    ANSWERS = "voila/static/voila.js"
+    IGNORED = (
+        (r"cdn\.jsdelivr\.net/npm/@fortawesome/", "Voila's own page asks for its icons there"),
+        (r"\[anywidget\] Failed to initialize model", "said after 2 s: all widgets of an app set up at once"),
+    )
+
+    def _command(self, port):
+        return ["voila", "--no-browser", "--Voila.ip=127.0.0.1", f"--port={port}", str(self.root)]
+
+    def _addresses(self, port):
+        yield f"http://127.0.0.1:{port}/"
+
+    def app(self, name):
+        return f"{self.url}voila/render/{quote(name)}"
+
+    def stop(self):
+        """End Voila, which ends its kernels."""
+        if self._process is not None:
+            self._process.terminate()
+            self._process.wait(20)
+
+
 class Lab:
     """One browser window: opens notebooks, and remembers what should never happen.
 
     ``foreign`` lists every request and web socket to another host (each one aborted), ``console`` the console errors,
     ``page_errors`` uncaught exceptions. ``check()`` fails when any of them is not empty; the fixture calls it.
     """
-
-    # What JupyterLab itself writes to the console as an error, with no fault of ours. (pattern, why)
-    IGNORED = ()
 
     def __init__(self, browser, server, *, width=1280, height=900):
         self.server = server
@@ -193,22 +223,25 @@ class Lab:
         self.context.route(FOREIGN, self._abort)
         self.context.route_web_socket(FOREIGN, self._close)
         self.context.on("console", self._on_console)
-        self.context.on("weberror", lambda error: self.page_errors.append(str(error.error)))
+        self.context.on("weberror", lambda error: self._note(self.page_errors, str(error.error)))
         self.page = self.context.new_page()
 
     def _abort(self, route):
-        self.foreign.append(f"{route.request.method} {route.request.url}")
+        self._note(self.foreign, f"{route.request.method} {route.request.url}")
         route.abort()
 
     def _close(self, socket_route):
-        self.foreign.append(f"WebSocket {socket_route.url}")
+        self._note(self.foreign, f"WebSocket {socket_route.url}")
         socket_route.close()
 
     def _on_console(self, message):
         if message.type == "error":
-            text = f"{message.text}  [{message.location.get('url', '')}:{message.location.get('lineNumber', '')}]"
-            if not any(re.search(pattern, text) for pattern, _ in self.IGNORED):
-                self.console.append(text)
+            where = f"{message.location.get('url', '')}:{message.location.get('lineNumber', '')}"
+            self._note(self.console, f"{message.text}  [{where}]")
+
+    def _note(self, events, event):
+        if not any(re.search(pattern, event) for pattern, _ in self.server.IGNORED):
+            events.append(event)
 
     def open(self, name):
         """Open a notebook of the folder ``notebooks``, as ``jupyter lab <name>`` does, and wait for its kernel."""
