@@ -5,14 +5,12 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import yaml
-from address import address, files, readdress
+from address import LINK, address, files, link, readdress
 
 ROOT = Path(__file__).parents[1]
-BINDER = re.compile(r"https://mybinder\.org/v2/[^\s)\"'<>\\]+")
 
 
 def asked_of(folder):
@@ -69,46 +67,61 @@ def test_that_check_notices_another_python(tmp_path, wanted, name, content):
 
 
 def links(root=ROOT):
-    """Every link to Binder, with the file that it stands in."""
-    return [(path, link) for path in files(root) for link in BINDER.findall(path.read_text(encoding="utf-8"))]
+    """Every link to Binder, with the file that it stands in and the notebook that it is to open."""
+    return [
+        (path, found[0], found[1] or found[2])
+        for path in files(root)
+        for found in LINK.finditer(path.read_text(encoding="utf-8"))
+    ]
 
 
-def opened(link):
-    """The address of the repository, and the file that a link opens in JupyterLab."""
-    parts = urlsplit(link)
-    owner, name, _ = parts.path.removeprefix("/v2/gh/").split("/")
-    (path,) = parse_qs(parts.query)["urlpath"]
-    assert path.startswith("lab/tree/"), link
-    return f"{owner}/{name}", path.removeprefix("lab/tree/")
+@pytest.fixture
+def copy(tmp_path):
+    for path in files():
+        (tmp_path / path.relative_to(ROOT)).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, tmp_path / path.relative_to(ROOT))
+    return tmp_path
 
 
 def test_every_link_opens_a_file_of_this_repository():
-    for path, link in links():
-        repository, file = opened(link)
-        assert repository == address(), f"{path.name}: make address TO={address()}"
-        assert (ROOT / file).is_file(), f"{path.name}: {link}"
+    for path, written, file in links():
+        assert written == link(file, address()), f"{path.name}: make address"
+        assert (ROOT / file).is_file(), f"{path.name}: {written}"
 
 
-def test_readme_opens_the_first_notebook():
-    opens = {opened(link)[1] for path, link in links() if path.name == "README.md"}
-    assert opens == {"notebooks/00_start_here.ipynb"}
-
-
-def test_one_command_changes_the_address_everywhere(tmp_path):
+def test_there_is_no_other_way_to_binder():
     for path in files():
-        copy = tmp_path / path.relative_to(ROOT)
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(path, copy)
-    changed = readdress("somebody/lesson-1.0", tmp_path)
-    assert address(tmp_path) == "somebody/lesson-1.0"
-    assert {path for path, _ in links(tmp_path)} < set(changed)
-    assert {opened(link)[0] for _, link in links(tmp_path)} == {"somebody/lesson-1.0"}
+        text = LINK.sub("", path.read_text(encoding="utf-8"))
+        assert re.findall(r"https://mybinder\.org/(?!badge_logo)\w+", text) == [], path.name
+
+
+def test_every_notebook_links_to_itself_and_readme_to_the_first():
     for path in files():
-        before, after = (folder / path.relative_to(ROOT) for folder in (ROOT, tmp_path))
-        assert len(before.read_bytes().splitlines()) == len(after.read_bytes().splitlines())
-    readdress(address(), tmp_path)
+        opens = {file for where, _, file in links() if where == path}
+        if path.suffix == ".ipynb":
+            assert opens == {f"notebooks/{path.name}"}
+        elif path.name == "README.md":
+            assert opens == {"notebooks/00_start_here.ipynb"}
+
+
+def test_one_command_makes_every_link_one_click(copy):
+    changed = readdress("somebody/lesson-1.0", copy)
+    assert address(copy) == "somebody/lesson-1.0"
+    assert {path for path, _, _ in links(copy)} | {copy / "pyproject.toml"} == set(changed)
+    for path, written, file in links(copy):
+        target = f"https://mybinder.org/v2/gh/somebody/lesson-1.0/HEAD?urlpath=lab/tree/{file}"
+        assert written == f"]({target})", path.name
+    readdress("another/place", copy)
+    assert "somebody/lesson" not in "".join(path.read_text(encoding="utf-8") for path in files(copy))
+    readdress(address(), copy)
     for path in files():
-        assert (tmp_path / path.relative_to(ROOT)).read_bytes() == path.read_bytes()
+        assert (copy / path.relative_to(ROOT)).read_bytes() == path.read_bytes()
+
+
+def test_no_reader_meets_a_placeholder():
+    pages = [path for path in (ROOT / "bn_teach").rglob("*") if path.suffix in (".html", ".js", ".md", ".py")]
+    for path in [*files(), *pages]:
+        assert re.findall(r"\b(?:OWNER|REPO|YOUR-HUB)\b", path.read_text(encoding="utf-8")) == [], path.name
 
 
 @pytest.mark.parametrize("wrong", ["", "lesson", "https://github.com/a/b", "a/b/c", "a/b?c"])

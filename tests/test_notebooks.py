@@ -9,9 +9,9 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from address import address
+from address import address, link
 from nbconvert import HTMLExporter
-from pictures import IMAGES, LARGEST
+from pictures import IMAGES, LARGEST, words
 
 FOLDER = Path(__file__).parent.parent / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
@@ -35,6 +35,14 @@ def test_there_are_notebooks():
     assert FOLDER / "00_start_here.ipynb" in NOTEBOOKS
 
 
+def test_an_exercise_brings_what_its_learner_may_call(notebook):
+    for cell in code(notebook):
+        if "exercise" in tags(cell):
+            names = {}
+            exec(cell.source, names)
+            assert {"hint", "solution"} <= set(names)
+
+
 def test_opens_without_a_question_about_the_kernel(notebook):
     assert notebook.metadata.kernelspec.name == "python3"
 
@@ -46,10 +54,28 @@ def test_no_widget_state_is_saved(notebook):
             assert not any("widget" in kind for kind in output.get("data", {}))
 
 
-def test_only_checked_cells_keep_an_output_and_they_all_do(notebook):
+def test_only_checked_cells_and_questions_keep_an_output_and_they_all_do(notebook):
     for cell in code(notebook):
-        assert bool(cell.outputs) == (CHECKED in tags(cell)), cell.source
+        assert bool(cell.outputs) == (CHECKED in tags(cell) or "Prediction(" in cell.source), cell.source
         assert all(output.output_type != "error" for output in cell.outputs)
+
+
+def test_without_a_kernel_every_question_can_be_read(notebook):
+    for cell in code(notebook):
+        if "Prediction(" in cell.source:
+            assert cell.outputs == words(cell.source), "make pictures writes the words"
+
+
+def test_whatever_is_shown_live_runs_alone(notebook):
+    live = [cell.source for cell in code(notebook) if LIVE.search(cell.source)]
+    assert live
+    for source in live:
+        before, last = source.rsplit("\n", 1)
+        names = {}
+        exec(before, names)
+        shown = eval(last, names)
+        getattr(shown, "wait", bool)()
+        assert "application/vnd.jupyter.widget-view+json" in shown._repr_mimebundle_()
 
 
 def test_cells_are_short(notebook):
@@ -69,14 +95,17 @@ def test_links_to_other_notebooks_lead_somewhere(notebook):
             assert (FOLDER / target).exists(), target
 
 
-# The static face: where no widgets are shown, a picture of the first explorer stands beside it.
-EXPLORER = re.compile(r"\b(\w+Explorer|PaperFigure)\(")
+# The static face: where nothing runs, a picture of every explorer stands beside it.
+EXPLORER = re.compile(r"\b(\w+Explorer|PaperFigure|ValleyFigure)\(")
+LIVE = re.compile(rf"{EXPLORER.pattern}|\bPrediction\(")
 STILL = re.compile(
     r"""<div class="bn-teach-still">
 
-!\[(?P<alternative>[^\]]*)\]\((?P<picture>[^)]*)\)
+\*\*Want to try it\? Press Shift\+Enter in the cell above\*\*, or choose \*Run > Run All Cells\*: [^\n]*
 
-\*No sliders here\?[^\n]*\[Open this notebook on Binder\]\((?P<link>[^)]*)\)[^\n]*\*
+!\[[^\]]*\]\((?P<picture>[^)]*)\)
+
+\*On GitHub or on paper it stays a picture\. \[Binder(?P<link>\].*?\)(?: \(.*?\))?) runs this notebook [^\n]*\*
 
 </div>
 
@@ -84,15 +113,23 @@ STILL = re.compile(
 )
 
 
+def explorers(notebook):
+    """The numbers of the cells that show an explorer."""
+    return [n for n, cell in enumerate(notebook.cells) if cell.cell_type == "code" and EXPLORER.search(cell.source)]
+
+
+def picture(stem, nth):
+    return stem if nth == 1 else f"{stem}_{nth}"
+
+
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_a_picture_stands_beside_the_first_explorer(path):
-    cells = nbformat.read(path, as_version=4).cells
-    explorer = next(i for i, cell in enumerate(cells) if cell.cell_type == "code" and EXPLORER.search(cell.source))
-    still = STILL.match(cells[explorer + 1].source)
-    assert still, f"the cell after {cells[explorer].source!r} does not begin with a picture"
-    assert still["picture"] == f"images/{path.stem}.png"
-    binder = f"https://mybinder.org/v2/gh/{address()}/HEAD?urlpath=lab/tree/notebooks/{path.name}"
-    assert still["link"] == binder
+def test_a_picture_stands_beside_every_explorer(path):
+    notebook = nbformat.read(path, as_version=4)
+    for nth, explorer in enumerate(explorers(notebook), start=1):
+        still = STILL.match(notebook.cells[explorer + 1].source)
+        assert still, f"the cell after {notebook.cells[explorer].source!r} does not begin with a picture"
+        assert still["picture"] == f"images/{picture(path.stem, nth)}.png"
+        assert still["link"] == link(f"notebooks/{path.name}", address())
 
 
 def test_every_picture_has_words_and_is_there(notebook):
@@ -113,7 +150,8 @@ def test_exported_as_one_file_a_notebook_carries_its_pictures(path):
 
 
 def test_pictures_are_small_and_each_is_used():
-    used = {path.stem for path in NOTEBOOKS}
+    shown = {path.stem: len(explorers(nbformat.read(path, as_version=4))) for path in NOTEBOOKS}
+    used = {picture(stem, nth) for stem, count in shown.items() for nth in range(1, count + 1)}
     readme = (FOLDER.parent / "README.md").read_text(encoding="utf-8")
     used |= set(re.findall(r"\]\(notebooks/images/(\w+)\.png\)", readme))
     pictures = {path.stem: path for path in IMAGES.glob("*")}

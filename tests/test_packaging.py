@@ -108,6 +108,14 @@ def test_the_wheel_holds_the_package_and_nothing_else(copy, built):
     assert {"bn_teach/digits.npz", "bn_teach/page/template.html", "bn_teach/explorers/accessible.css"} <= set(names)
 
 
+def test_an_index_shows_no_placeholder(built):
+    wheel = zipfile.ZipFile(built[0])
+    (metadata,) = (name for name in wheel.namelist() if name.endswith(".dist-info/METADATA"))
+    text = wheel.read(metadata).decode("utf-8")
+    assert "notebooks/00_start_here.ipynb" in text  # README is in it
+    assert "OWNER" not in text
+
+
 def test_the_source_distribution_holds_the_whole_lesson_and_no_litter(copy, built):
     with tarfile.open(built[1]) as archive:
         names = {name.split("/", 1)[1] for name in archive.getnames() if archive.getmember(name).isfile()}

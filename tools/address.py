@@ -1,7 +1,7 @@
 """Give the repository its address: `make address TO=owner/name`.
 
-The address stands in pyproject.toml, under `[project.urls]`. Links to Binder and to the repository, in notebooks and
-in Markdown, follow it.
+The address stands in pyproject.toml, under `[project.urls]`, and every link to Binder opens a notebook from there.
+While there is none, these links lead to Binder's own form, and say what to paste into it.
 """
 
 import re
@@ -10,15 +10,27 @@ import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-# What stands before the address in a link.
-BEFORE = ("https://github.com/", "https://mybinder.org/v2/gh/", "repo=https%3A%2F%2Fgithub.com%2F")
 HELD = r"[A-Za-z0-9](?:[\w.-]*)"
+FILE = r"([\w./-]+)"
+BINDER = "](https://mybinder.org/{})"
+ONE_CLICK = BINDER.format("v2/gh/{}/HEAD?urlpath=lab/tree/{}")
+FORM = BINDER.format("") + " (paste there the address of this repository, and the file `{}`)"
+# A link, as it is with an address or without.
+LINK = re.compile(
+    "|".join(re.escape(form).replace(r"\{\}", "{}") for form in (ONE_CLICK, FORM)).format(".*?", FILE, FILE)
+)
+URLS = re.compile(r'(?<=^\[project\.urls\]\n)(Repository = "https://github\.com/.*"\n)?', re.MULTILINE)
 
 
 def address(root=ROOT):
-    """The owner and the name of the repository, as pyproject.toml has them."""
+    """The owner and the name of the repository, as pyproject.toml has them; None while it has no address."""
     urls = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]["urls"]
-    return urls["Repository"].removeprefix("https://github.com/")
+    return urls["Repository"].removeprefix("https://github.com/") if urls else None
+
+
+def link(file, to):
+    """The end of a Markdown link that opens a file on Binder, from the bracket on."""
+    return ONE_CLICK.format(to, file) if to else FORM.format(file)
 
 
 def files(root=ROOT):
@@ -32,17 +44,15 @@ def files(root=ROOT):
 
 
 def readdress(to, root=ROOT):
-    """Write the new address wherever the present one stands; return the files that changed."""
-    if not re.fullmatch(rf"{HELD}/{HELD}", to):
+    """Write an address into every link, or take it out again if it is None; return the files that changed."""
+    if to is not None and not re.fullmatch(rf"{HELD}/{HELD}", to):
         raise ValueError(f"An address has the form owner/name, got {to!r}.")
-    old, new = address(root), to
     changed = []
     for path in files(root):
         text = path.read_bytes().decode("utf-8")
-        after = text
-        for before in BEFORE:
-            written = [one.replace("/", "%2F") if "%2F" in before else one for one in (old, new)]
-            after = re.sub(rf"{re.escape(before + written[0])}(?![\w-])", before + written[1], after)
+        after = LINK.sub(lambda found: link(found[1] or found[2], to), text)
+        if path.name == "pyproject.toml":
+            after = URLS.sub(f'Repository = "https://github.com/{to}"\n' if to else "", after)
         if after != text:
             path.write_bytes(after.encode("utf-8"))
             changed.append(path)
@@ -51,7 +61,7 @@ def readdress(to, root=ROOT):
 
 if __name__ == "__main__":
     if len(sys.argv) != 2:
-        sys.exit(f"The address is {address()}. To change it: make address TO=owner/name")
+        sys.exit(f"The address is {address() or 'not known yet'}. To change it: make address TO=owner/name")
     try:
         found = readdress(sys.argv[1])
     except ValueError as error:

@@ -1,9 +1,11 @@
-"""Photograph the explorers in a real browser, for README and for the places that show no widgets.
+"""Leave in every notebook what there is to see where nothing runs: pictures of explorers, words of questions.
 
-`make pictures` writes notebooks/images/<notebook>.png, the first explorer of each notebook as Run All leaves it, and
-notebooks/images/momentum_explorer.png. Names of notebooks after it: those alone.
+`make pictures` photographs every explorer in a real browser, as Run All leaves it: notebooks/images/<notebook>.png,
+<notebook>_2.png and so on, stamped so that nobody takes them for sliders, and momentum_explorer.png for README, without
+a stamp. Into the notebooks it writes what each `Prediction` asks. Names of notebooks after it: those alone.
 """
 
+import re
 import sys
 import tempfile
 from pathlib import Path
@@ -11,44 +13,77 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests" / "browser"))
 
+import nbformat  # noqa: E402
 from lab import Lab, LabServer, find_browser  # noqa: E402 - the harness of the browser tests
 
-IMAGES = ROOT / "notebooks" / "images"
-NOTEBOOKS = sorted(path.stem for path in (ROOT / "notebooks").glob("[0-9]*.ipynb"))
+from bn_teach.explorers import Prediction  # noqa: E402
+
+FOLDER = ROOT / "notebooks"
+IMAGES = FOLDER / "images"
+NOTEBOOKS = sorted(path.stem for path in FOLDER.glob("[0-9]*.ipynb"))
 LARGEST = 150_000  # bytes; a reader downloads one with every notebook
 ACROSS, DOWN = 8, 4  # pixels of the page around an explorer
 
 # Pictures beside those of the notebooks: name to notebook and to what is done there first.
 OTHERS = {"momentum_explorer": ("00_start_here", "explorer.controls['momentum'].value = 0.99")}
 
-# In the kernel: the first thing on display with a picture, and its number among those without one.
+# In the kernel: everything on display, and the numbers of what has a picture.
 FIND = """
 shown = [value for _, value in sorted(Out.items()) if hasattr(value, 'view')]
-number, explorer = next((i, one) for i, one in enumerate(shown) if hasattr(one, 'figure'))
-getattr(explorer, 'wait', bool)()
-print(number)
+print(*(i for i, one in enumerate(shown) if hasattr(one, 'figure')))
 """
 
+# In the page: whether a plot has a line with points.
+DRAWN = "(plot) => plot.data.some((trace) => trace.y?.length > 0)"
 
-def photograph(notebook, name, change="", settle=1500):
-    """Bring the notebook's first explorer to a setting, and save it as notebooks/images/<name>.png."""
-    number = int(notebook.kernel(FIND))
+# A photograph is paler than what it shows, and says above it what it is.
+STAMP = """
+.bn-teach { padding-top: 40px; }
+.bn-teach > * { opacity: 0.75; filter: saturate(0.8); }
+.bn-teach::after {
+  content: "PICTURE"; position: absolute; top: 4px; right: 12px; padding: 0 14px; transform: rotate(-3deg);
+  border: 3px double #6b4a8a; border-radius: 6px; color: #6b4a8a; font: bold 20px sans-serif; letter-spacing: 4px;
+}
+"""
+CLEAN = "/* no stamp */"
+
+
+def photograph(notebook, number, name, change="", stamp=STAMP, settle=1500):
+    """Bring what is on display to a setting, and save it as notebooks/images/<name>.png."""
     notebook.show(number)
-    if change:
-        notebook.kernel(f"{change}\ngetattr(explorer, 'wait', bool)()")
-    picture = notebook.explorer.nth(number).locator(".js-plotly-plot .main-svg").first
-    picture.wait_for()
+    notebook.kernel(f"explorer = shown[{number}]\n{change}\ngetattr(explorer, 'wait', bool)()")
+    one = notebook.explorer.nth(number)
+    one.locator(".js-plotly-plot .main-svg").first.wait_for()
+    notebook.wait_for(lambda: one.locator(".js-plotly-plot").evaluate(DRAWN), what=f"{name}: the lines are drawn")
     held = ""
-    while (drawn := notebook.explorer.nth(number).inner_html()) != held:  # until nothing moves any more
+    while (drawn := one.inner_html()) != held:  # until nothing moves any more
         held = drawn
         notebook.page.wait_for_timeout(settle)
-    box = notebook.explorer.nth(number).bounding_box()
+    style = notebook.page.add_style_tag(content=stamp)
+    one.scroll_into_view_if_needed()
+    box = one.bounding_box()
     clip = {"x": box["x"] - ACROSS, "y": box["y"] - DOWN}
     clip |= {"width": box["width"] + 2 * ACROSS, "height": box["height"] + 2 * DOWN}
     path = IMAGES / f"{name}.png"
     notebook.page.screenshot(path=path, clip=clip)
+    style.evaluate("(style) => style.remove()")
     print(f"{path.relative_to(ROOT)}  {path.stat().st_size / 1000:.0f} kB", flush=True)
     return path
+
+
+def words(source):
+    """The outputs that a cell with a question is saved with: what it asks."""
+    asked = Prediction(re.search(r'\bPrediction\("([\w-]+)"\)', source)[1]).words()
+    return [nbformat.v4.new_output("display_data", {"text/markdown": asked})]
+
+
+def write_words(path):
+    """Save a notebook with the words of its questions."""
+    notebook = nbformat.read(path, as_version=4)
+    for cell in notebook.cells:
+        if cell.cell_type == "code" and "Prediction(" in cell.source:
+            cell.outputs = words(cell.source)
+    nbformat.write(notebook, path)
 
 
 def main(names):
@@ -69,11 +104,14 @@ def main(names):
                 notebook = lab.open(f"{name}.ipynb")
                 notebook.run_all()
                 assert notebook.errors() == [], notebook.errors()
-                paths.append(photograph(notebook, name))
+                numbers = [int(number) for number in notebook.kernel(FIND).split()]
+                for nth, number in enumerate(numbers, start=1):
+                    paths.append(photograph(notebook, number, name if nth == 1 else f"{name}_{nth}"))
                 for other, (where, change) in OTHERS.items():
                     if where == name:
-                        paths.append(photograph(notebook, other, change))
+                        paths.append(photograph(notebook, numbers[0], other, change, stamp=CLEAN))
                 lab.close()
+                write_words(FOLDER / f"{name}.ipynb")
             chromium.close()
         finally:
             server.stop()

@@ -78,8 +78,16 @@ class Prediction:
         """What the reveal says, as plain text."""
         return html.unescape(self._result.value)
 
+    def words(self):
+        """The question in Markdown, for where no widgets are shown: a saved notebook on GitHub, say, or on paper."""
+        choices = (
+            "".join(f"\n- {choice}" for choice in self.question.choices) or f" (A number, in {self.question.unit}.)"
+        )
+        answers = choices or f"(a number, in {self.question.unit})"
+        return f"**Predict.** {self.question.prompt}\n\n{answers}\n\n*Run this cell to answer it.*"
+
     def _repr_mimebundle_(self, **kwargs):
-        return self.view._repr_mimebundle_(**kwargs)
+        return {**self.view._repr_mimebundle_(**kwargs), "text/markdown": self.words()}
 
     def _answer_widget(self):
         style = {"description_width": "initial"}

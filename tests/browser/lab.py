@@ -184,7 +184,7 @@ class VoilaServer(LabServer):
     ANSWERS = "voila/static/voila.js"
     IGNORED = (
         (r"cdn\.jsdelivr\.net/npm/@fortawesome/", "Voila's own page asks for its icons there"),
-        (r"\[anywidget\] Failed to initialize model", "said after 2 s: all widgets of an app set up at once"),
+        (r"\[anywidget\] Failed to initialize model", "it gives a figure 2 s, and an app sets up all figures at once"),
     )
 
     def _command(self, port):
@@ -213,7 +213,7 @@ class Lab:
     def __init__(self, browser, server, *, width=1280, height=900):
         self.server = server
         shutil.rmtree(server.folder / "settings", ignore_errors=True)  # the theme that the window before left
-        self.foreign, self.console, self.page_errors = [], [], []
+        self.foreign, self.console, self.page_errors, self.ignored = [], [], [], []
         self.notebooks = []
         self.context = browser.new_context(
             viewport={"width": width, "height": height}, service_workers="block", reduced_motion="reduce"
@@ -240,8 +240,8 @@ class Lab:
             self._note(self.console, f"{message.text}  [{where}]")
 
     def _note(self, events, event):
-        if not any(re.search(pattern, event) for pattern, _ in self.server.IGNORED):
-            events.append(event)
+        ignored = any(re.search(pattern, event) for pattern, _ in self.server.IGNORED)
+        (self.ignored if ignored else events).append(event)
 
     def open(self, name):
         """Open a notebook of the folder ``notebooks``, as ``jupyter lab <name>`` does, and wait for its kernel."""
