@@ -3,7 +3,7 @@
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help lab page test lint format browser parity oldest faults bench pictures address clean FORCE
+.PHONY: help lab page html test lint format browser parity oldest faults bench pictures address clean FORCE
 
 # make lab PYTHON=/path/to/python   that Python for a new .venv (`make clean` removes an old one)
 # make test ARGS="-k momentum"      more arguments for pytest, or for JupyterLab
@@ -35,6 +35,10 @@ lab: .venv/lab  ## Open the first notebook in JupyterLab
 # Every processor trains; 40 runs take a minute or so. NOTEBOOKS=https://... links the page to them.
 page: .venv/lab  ## Write the lesson as one HTML page, bn_teach.html
 	$(VENV) -m bn_teach.page bn_teach.html $(if $(NOTEBOOKS),--notebooks "$(NOTEBOOKS)")
+
+# For a teacher to show, and for paper: executed, with pictures and words where the explorers are.
+html: .venv/lab  ## Write every notebook as a page without a kernel, into html/
+	$(VENV) tools/pages.py html
 
 # Two processes, each with whole files: more would start as many browsers.
 test: lint  ## Lint, then run all tests and all notebooks
@@ -81,7 +85,7 @@ format: .venv/test  ## Repair what can be repaired of both
 	$(VENV) -m ruff format
 
 clean:  ## Remove .venv and what tools leave behind
-	rm -rf .venv .venv-oldest build dist bn_teach.egg-info .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-oldest html build dist bn_teach.egg-info .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # A .venv that is missing, or whose Python has gone since, is built anew.

@@ -124,7 +124,13 @@ def test_every_place_that_names_the_least_python_names_the_same(project):
 
 CALLED = {"yaml": "pyyaml", "sklearn": "scikit-learn", "repo2docker": "jupyter-repo2docker"}
 # Not asked for by us, but a part of what is: imported name to the package that brings it.
-BROUGHT = {"traitlets": "ipywidgets", "ipykernel": "jupyterlab", "jupyter_client": "nbclient", "distributed": "dask"}
+BROUGHT = {
+    "traitlets": "ipywidgets",
+    "ipykernel": "jupyterlab",
+    "jupyter_client": "nbclient",
+    "distributed": "dask",
+    "pygments": "nbconvert",
+}
 OURS = {"bn_teach"} | {
     path.stem for folder in ("tests/browser", "benchmarks", "tools") for path in (ROOT / folder).glob("*.py")
 }
