@@ -8,7 +8,7 @@ def test_the_picture_gives_way_to_the_explorer(lab):
     picture = notebook.page.locator(".bn-teach-still img")
     notebook.wait_for(lambda: min(picture.evaluate(SEEN)) > 500, what="the picture is loaded and seen")
     assert len(picture.get_attribute("alt")) > 80
-    how = notebook.page.get_by_text("Press Shift+Enter in the cell above")
+    how = notebook.page.locator(".bn-teach-still").get_by_text("Press Shift+Enter in the cell above")
     assert how.bounding_box()["y"] < picture.bounding_box()["y"], "how to run it stands above the picture"
     link = notebook.page.locator(".bn-teach-still a")
     assert link.get_attribute("href").startswith("https://mybinder.org/")
