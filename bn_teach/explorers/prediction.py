@@ -80,9 +80,7 @@ class Prediction:
 
     def words(self):
         """The question in Markdown, for where no widgets are shown: a saved notebook on GitHub, say, or on paper."""
-        choices = (
-            "".join(f"\n- {choice}" for choice in self.question.choices) or f" (A number, in {self.question.unit}.)"
-        )
+        choices = "\n".join(f"- {choice}" for choice in self.question.choices)
         answers = choices or f"(a number, in {self.question.unit})"
         return f"**Predict.** {self.question.prompt}\n\n{answers}\n\n*Run this cell to answer it.*"
 
