@@ -83,6 +83,9 @@ def page(notebook, folder):
             cell.source = re.sub(r"\*\*Want to try it\?[^\n]*\n\n", "", cell.source)
         elif "Prediction(" in cell.source:
             cell.metadata["transient"] = {"remove_source": True}
+        for output in cell.get("outputs", []):
+            if output.output_type == "stream":  # what a terminal would have written over
+                output.text = re.sub(r"[^\n]*\r", "", output.text)
     exporter = HTMLExporter(
         template_name="basic", embed_images=True, exclude_input_prompt=True, exclude_output_prompt=True
     )

@@ -82,3 +82,13 @@ def test_links_and_pictures_of_every_notebook_are_carried_over(path):
     assert all(source.startswith("data:") for source in re.findall(r'<img[^>]* src="([^"]{0,30})', text))
     targets = re.findall(r'href="(\w+)\.html"', text)
     assert set(targets) <= {notebook.stem for notebook in pages.NOTEBOOKS}
+
+
+def test_of_a_line_that_counts_the_last_is_kept():
+    heading = nbformat.v4.new_markdown_cell("# Title")
+    counted = nbformat.v4.new_output("stream", text="\r1 of 12 runs\r12 of 12 runs\ndone\n")
+    notebook = nbformat.v4.new_notebook(cells=[heading, nbformat.v4.new_code_cell("sweep()", outputs=[counted])])
+    text = pages.page(notebook, pages.ROOT)
+    assert "12 of 12 runs\ndone" in text
+    assert ">1 of 12" not in text
+    assert text.count("of 12 runs") == 1
