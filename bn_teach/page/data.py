@@ -2,6 +2,8 @@
 
 import json
 
+import plotly.graph_objects as go
+
 from bn_teach.figures import lesson_figure, stacked
 from bn_teach.page.packing import Pack
 from bn_teach.questions.question import REPLIES
@@ -17,6 +19,12 @@ NOTICES = {
     "old": "This browser is too old for the sliders: it cannot unpack the data. The text and the picture remain.",
 }
 STEP_LABEL = "{steps} ({epochs} epochs)"
+# On paper, where there are no controls.
+SETTING = (
+    "Momentum {momentum}, batch size {batch_size}, step {step}. Statistics at inference: {estimator}. Unit: {unit}. "
+    "Momentum is written as in {written}. The address of this picture ends in {hash}."
+)
+PAPER = {"width": 720, "height": 290}
 
 
 def controls_of(lesson):
@@ -109,20 +117,29 @@ def data_of(lesson, asked):
         All but the runs, of which there is one for each batch size: see `run_data`.
     """
     figure = lesson_figure(len(lesson.seeds))
-    side_by_side = json.loads(figure.to_json())
-    figure.plotly_relayout({**stacked(figure, panel=192, gap=72), "margin.l": 40, "margin.r": 14})
-    one_below_the_other = json.loads(figure.to_json())
+    layouts = {name: json.loads(each.to_json())["layout"] for name, each in _figures(figure).items()}
     return {
         "controls": controls_of(lesson),
         "presets": presets_of(lesson),
         "rows": rows_of_controls(lesson),
-        "traces": [_without_data(trace) for trace in side_by_side["data"]],
-        "layouts": {"row": side_by_side["layout"], "stacked": one_below_the_other["layout"]},
-        "templates": {**MOMENTUM_TEMPLATES, "step": STEP_LABEL},
+        "traces": [_without_data(trace) for trace in json.loads(figure.to_json())["data"]],
+        "layouts": layouts,
+        "templates": {**MOMENTUM_TEMPLATES, "step": STEP_LABEL, "setting": SETTING},
         "notices": NOTICES,
         "replies": REPLIES,
         "questions": asked,
     }
+
+
+def _figures(figure):
+    """The figure for a screen, as high as the style sheet says: wide, or narrow with one axis for all; and for paper."""
+    row, narrow, paper = (go.Figure(figure) for _ in range(3))
+    narrow.plotly_relayout({**stacked(figure, panel=192, gap=72), "margin.l": 40, "margin.r": 14})
+    for axis in list(narrow.select_xaxes())[:-1]:
+        axis.update(showticklabels=False, title=None)
+    for each in (row, narrow):
+        each.layout.height = None
+    return {"row": row, "stacked": narrow, "paper": paper.update_layout(**PAPER)}
 
 
 def rows_of_controls(lesson):

@@ -9,12 +9,12 @@ from plotly.offline import get_plotlyjs
 
 from bn_teach.figures import lesson_figure
 from bn_teach.figures.legend import legend
-from bn_teach.page.data import data_of, run_data
+from bn_teach.page.data import SETTING, STEP_LABEL, data_of, run_data
 from bn_teach.page.still import still_panels
 from bn_teach.sentences import MOMENTUM_TEMPLATES, fill_in
 
 HERE = Path(__file__).parent
-FILES = ("page.css", "parts.css", "unpack.js", "questions.js", "page.js")
+FILES = ("page.css", "parts.css", "print.css", "unpack.js", "questions.js", "page.js")
 RANGES = {"momentum": "momentum", "batch_size": "batch size", "step": "step"}
 CHOICES = {"estimator": "statistics at inference", "unit": "unit", "written": "momentum is written as in"}
 # Where the picture shows what a question asked about.
@@ -57,7 +57,7 @@ def document(lesson, asked, notebooks=None):
         **{name.replace(".", "_"): _inline((HERE / name).read_text(encoding="utf-8")) for name in FILES},
         "data": _json("lesson", data),
         "runs": "\n".join(_json(f"run-{n}", run_data(run, lesson, keys)) for n, run in enumerate(lesson.runs)),
-        **_still(lesson, figure),
+        **_still(lesson, figure, data["controls"]),
         **_counts(lesson),
         "ranges": "\n".join(_range(name, label, data["controls"][name]) for name, label in RANGES.items()),
         "choices": "\n".join(_select(name, label, data["controls"][name]) for name, label in CHOICES.items()),
@@ -81,18 +81,28 @@ def _json(name, value):
     return f'<script type="application/json" id="{name}">{text}</script>'
 
 
-def _still(lesson, figure):
-    """The first state: drawings, legend and sentence."""
+def _still(lesson, figure, controls):
+    """The first state: drawings, legend, sentence, and the setting in words."""
     start = lesson.default
     run = next(run for run in lesson.runs if run.batch_size == start["batch_size"])
     row = next(row for row in lesson.rows if (row.estimator, row.momentum) == (start["estimator"], start["momentum"]))
     cell = row, start["unit"]
+    names, fields = run.words[cell][-1]
+    labels = {name: _labels(control)[control["start"]] for name, control in controls.items() if control["labels"]}
+    hash = f"#momentum={row.momentum:g}&batch_size={run.batch_size}"
+    setting = SETTING.format(**labels, step=STEP_LABEL.format(**fields), hash=hash)
     return {
+        "setting": html.escape(setting, quote=False),
         "still": still_panels(figure, run.lines[cell], run.ranges[start["unit"]]),
         "legend": legend((*figure.data[2:], *figure.data[:2])),  # the spread, drawn first, is named last
-        "sentence": html.escape(fill_in(MOMENTUM_TEMPLATES, *run.words[cell][-1]), quote=False),
+        "sentence": html.escape(fill_in(MOMENTUM_TEMPLATES, names, fields), quote=False),
         "seeds_sentence": html.escape(run.sentences_of_seeds[row], quote=False),
     }
+
+
+def _labels(control):
+    """What the options of a control are called; momentum begins with our way of writing it."""
+    return control["labels"]["ours"] if isinstance(control["labels"], dict) else control["labels"]
 
 
 def _counts(lesson):
@@ -136,7 +146,7 @@ def _button(name):
 
 
 def _question(name, asked):
-    """A form, and the measured answer for a page without a script."""
+    """A question with its answers, and the measured one for a page without a script."""
     if asked["choices"]:
         answers = "".join(
             f'<label class="radio"><input type="radio" name="{name}" value="{html.escape(choice)}"> {choice}</label>'
@@ -152,11 +162,11 @@ def _question(name, asked):
         truth = f"{asked['truth']:.1f} {asked['unit']}"
     see = f'<a class="see" href="#{SEE[name]}" hidden>See it in the picture</a>' if name in SEE else ""
     return (
-        f'<form class="question" data-question="{name}" novalidate><fieldset><legend>{asked["prompt"]}</legend>'
-        f'<div class="answers">{answers}</div><button class="commit" hidden>Commit and reveal</button></fieldset>'
+        f'<div class="question" data-question="{name}"><fieldset><legend>{asked["prompt"]}</legend>'
+        f'<div class="answers">{answers}</div><button type="button" class="commit" hidden>Commit and reveal</button></fieldset>'
         f'<p class="reply" role="status" tabindex="-1"></p>{see}'
         f'<details class="measured"><summary>The measured answer</summary><p>{truth}. {asked["why"]}</p></details>'
-        "</form>"
+        "</div>"
     )
 
 

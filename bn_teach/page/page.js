@@ -12,7 +12,8 @@
   const RANGES = NAMES.filter((name) => byId(name).type === "range");
   const PLAY_MS = 150;
   const CONFIG = { responsive: true, displayModeBar: false };
-  const narrow = matchMedia("(max-width: 719px)");
+  const narrow = matchMedia("(max-width: 559px)");
+  const roomy = matchMedia("(min-width: 720px) and (min-height: 700px)"); // for what is folded, too
 
   // ---- the state: for every control the number of its option ----------------------------------------------------
 
@@ -49,10 +50,10 @@
   // A link to a heading of the page is no setting.
   const isSetting = (hash) => !(hash.length > 1 && byId(hash.slice(1)));
 
-  function followLink() {
-    if (!isSetting(location.hash)) return;
+  function follow(hash) {
+    if (!isSetting(hash)) return;
     stop();
-    const { wanted, refused } = parse(location.hash);
+    const { wanted, refused } = parse(hash);
     state = wanted;
     tell(refused.length ? refusal(wanted, refused) : "");
     show();
@@ -142,13 +143,16 @@
   // ---- drawing ------------------------------------------------------------------------------------------------------
 
   const plot = byId("plot");
-  let drawn = null; // what the picture shows now: keys of its curves, and whose axes it has
+  let drawn = null; // what the picture shows now: keys of its curves, whose axes it has, and which layout
+  let printing = false;
 
   const curves = (run) => lesson.traces.map((_, t) => curve(run, t));
   const axes = () => `${state.batch_size}/${state.unit}`;
 
+  const form = () => (printing ? "paper" : narrow.matches ? "stacked" : "row");
+
   function layoutNow(run) {
-    const layout = structuredClone(lesson.layouts[narrow.matches ? "stacked" : "row"]);
+    const layout = structuredClone(lesson.layouts[form()]);
     for (const [axis, range] of Object.entries(run.ranges[state.unit])) layout[axis].range = range;
     return layout;
   }
@@ -158,7 +162,7 @@
     const traces = lesson.traces.map((trace, t) => ({ ...trace, x: wanted[t].x, y: wanted[t].y }));
     plot.hidden = false;
     byId("still").hidden = true;
-    drawn = { keys: wanted.map(({ key }) => key), axes: axes(), narrow: narrow.matches };
+    drawn = { keys: wanted.map(({ key }) => key), axes: axes(), form: form() };
     return Plotly.react(plot, traces, layoutNow(run), CONFIG);
   }
 
@@ -199,9 +203,20 @@
       byId("sentence").textContent = sentence(words);
       byId("seeds").textContent = run.seeds[cell().row];
       markMap();
-      (drawn?.narrow === narrow.matches ? drawChanges(run) : drawAll(run))?.catch(broken);
+      (drawn?.form === form() ? drawChanges(run) : drawAll(run))?.catch(broken);
     } catch (error) {
       broken(error);
+    }
+  }
+
+  // Paper has a layout of its own, and with a view box the style sheet can scale it to the width of the sheet.
+  function onPaper(now) {
+    printing = now;
+    render();
+    const { width, height } = lesson.layouts.paper;
+    for (const svg of plot.querySelectorAll(".main-svg")) {
+      if (now) svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
+      else svg.removeAttribute("viewBox");
     }
   }
 
@@ -220,9 +235,11 @@
 
   function showControls(fields) {
     for (const name of NAMES) byId(name).value = state[name];
+    const labels = Object.fromEntries(NAMES.map((name) => [name, labelOf(name, fields)]));
+    byId("setting").textContent = fill(lesson.templates.setting, { ...labels, hash: hashOf(state) });
     for (const name of RANGES) {
-      byId(`${name}-value`).textContent = labelOf(name, fields);
-      byId(name).setAttribute("aria-valuetext", labelOf(name, fields)); // not the number of the option
+      byId(`${name}-value`).textContent = labels[name];
+      byId(name).setAttribute("aria-valuetext", labels[name]); // not the number of the option
     }
   }
 
@@ -254,8 +271,11 @@
     byId("play").addEventListener("click", () => (timer ? stop(commit) : play()));
     for (const button of document.querySelectorAll("[data-preset]")) button.addEventListener("click", () => preset(button));
     for (const link of document.querySelectorAll('a[href^="#momentum="]')) link.addEventListener("click", toPicture);
-    addEventListener("hashchange", followLink);
+    addEventListener("hashchange", () => follow(location.hash));
+    addEventListener("beforeprint", () => onPaper(true));
+    addEventListener("afterprint", () => onPaper(false));
     narrow.addEventListener("change", show);
+    new ResizeObserver(measureBar).observe(byId("controls"));
   }
 
   function preset(button) {
@@ -265,8 +285,18 @@
     commit();
   }
 
-  function toPicture() {
-    byId("explorer").scrollIntoView({ block: "start" });
+  // To the picture, right below the sliders. (Left to the browser, a link in a frame without an address leaves the page.)
+  function toPicture(event) {
+    if (event.ctrlKey || event.metaKey || event.shiftKey) return; // a tab or a window of its own
+    event.preventDefault();
+    follow(event.currentTarget.hash);
+    commit();
+    byId("figure").scrollIntoView({ block: "start" });
+  }
+
+  function measureBar() {
+    document.documentElement.style.setProperty("--bar", `${byId("controls").offsetHeight}px`);
+    if (drawn && !printing && plot.offsetHeight) Plotly.Plots.resize(plot); // it has the room that the bar leaves
   }
 
   // ---- play ---------------------------------------------------------------------------------------------------------
@@ -300,13 +330,14 @@
 
   async function begin() {
     if (typeof DecompressionStream === "undefined") return tell(lesson.notices.old);
-    for (const form of document.querySelectorAll("form.question")) {
-      prepareQuestion(form, lesson.questions[form.dataset.question], lesson.replies);
+    for (const question of document.querySelectorAll(".question")) {
+      prepareQuestion(question, lesson.questions[question.dataset.question], lesson.replies);
     }
-    byId("controls").hidden = false;
-    byId("folded").open = !narrow.matches; // on a small screen the picture comes first
+    byId("controls").hidden = byId("folded").hidden = false;
+    byId("folded").open = roomy.matches; // on a small screen the picture comes first
+    measureBar();
     listen();
-    followLink();
+    follow(location.hash);
     await load(state.batch_size);
     for (const number of runs.keys()) {
       await pause(); // the first picture first; then the rest, so that the first move of batch size does not wait

@@ -4,23 +4,25 @@
 // Templates have names in braces, and no more.
 const fill = (template, fields) => template.replace(/\{(\w+)\}/g, (_, name) => fields[name]);
 
-function prepareQuestion(form, asked, replies) {
-  form.querySelector(".measured").remove(); // it is there for a page without this script
-  form.querySelector(".commit").hidden = false;
-  form.addEventListener("submit", (event) => {
-    event.preventDefault();
-    answerQuestion(form, asked, replies);
+// No form: in the sandboxed frame of a learning platform a form is never submitted, and says nothing.
+function prepareQuestion(question, asked, replies) {
+  question.querySelector(".measured").remove(); // it is there for a page without this script
+  const commit = question.querySelector(".commit");
+  commit.hidden = false;
+  commit.addEventListener("click", () => answerQuestion(question, asked, replies));
+  question.querySelector(".answers").addEventListener("keydown", ({ key }) => {
+    if (key === "Enter") answerQuestion(question, asked, replies);
   });
 }
 
-function answerQuestion(form, asked, replies) {
-  const typed = new FormData(form).get(form.dataset.question)?.trim() ?? "";
+function answerQuestion(question, asked, replies) {
+  const typed = question.querySelector("input:checked, input[type=number]")?.value.trim() ?? "";
   const wrong = asked.choices.length ? (typed ? "" : "empty") : refusedNumber(typed, asked);
-  const reply = form.querySelector(".reply");
+  const reply = question.querySelector(".reply");
   reply.textContent = wrong ? fill(replies[wrong], { typed, ...asked }) : verdict(typed, asked, replies);
   if (wrong) return;
-  form.querySelector("fieldset").disabled = true; // an answer is committed once
-  for (const link of form.querySelectorAll(".see")) link.hidden = false;
+  question.querySelector("fieldset").disabled = true; // an answer is committed once
+  for (const link of question.querySelectorAll(".see")) link.hidden = false;
   reply.focus();
 }
 
