@@ -28,7 +28,7 @@ PICTURE = """() => {
     const plain = (values) => Array.from(values);
     const plot = document.querySelector('.js-plotly-plot');
     const data = plot.data.map((trace) => ({ ...trace, x: plain(trace.x), y: plain(trace.y) }));
-    return { data, layout: plot.layout };
+    return { data, layout: { ...plot.layout, height: plot.clientHeight } };
 }"""
 # What one move takes, in milliseconds, until plotly says that it has drawn; the mean of many, back and forth.
 MOVE_SLIDER = """async (moves) => {

@@ -21,7 +21,7 @@ from bn_teach.data import load_digits
 from bn_teach.figures import lesson_figure, lesson_traces, momentum_traces, stacked
 from bn_teach.page import lesson, write_page
 from bn_teach.page.__main__ import main
-from bn_teach.page.data import controls_of, data_of, presets_of, run_data
+from bn_teach.page.data import SETTING, controls_of, data_of, presets_of, run_data
 from bn_teach.page.document import document
 from bn_teach.page.packing import Pack, rounded
 from bn_teach.questions import Question
@@ -109,6 +109,16 @@ def test_controls_offer_what_the_explorer_offers(small):
     assert offered["momentum"]["labels"]["pytorch"] == ["1 (kept: 0)", "0.1 (kept: 0.9)", "0.001 (kept: 0.999)"]
     # A preset that needs a momentum which is not there is not offered.
     assert list(presets_of(small)) == ["PyTorch's default", "tiny batches, no memory", "too much memory"]
+
+
+def test_paper_names_every_control(small):
+    assert set(re.findall(r"\{(\w+)\}", SETTING)) == {*controls_of(small), "hash"}
+
+
+def test_stacked_panels_share_the_numbers_of_the_last(small):
+    layout = data_of(small, {})["layouts"]["stacked"]
+    assert [layout[f"xaxis{n}"].get("showticklabels", True) for n in ("", 2, 3)] == [False, False, True]
+    assert [layout[f"xaxis{n}"].get("title", {}).get("text") for n in ("", 2, 3)] == [None, None, "training step"]
 
 
 # Packing
@@ -341,4 +351,4 @@ def test_a_failure_leaves_the_older_file_and_nothing_half_written(tmp_path, monk
 
 
 def test_data_are_those_of_json(small):
-    assert json.loads(json.dumps(data_of(small, {})))["layouts"]["row"]["height"] == 290
+    assert json.loads(json.dumps(data_of(small, {})))["layouts"]["paper"]["height"] == 290

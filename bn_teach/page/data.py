@@ -132,7 +132,7 @@ def data_of(lesson, asked):
 
 
 def _figures(figure):
-    """The figure for a screen, as high as the style sheet says: wide, or narrow with one axis for all; and for paper."""
+    """The figure for a wide screen, a narrow one (one axis for all panels), and paper; screens leave height to CSS."""
     row, narrow, paper = (go.Figure(figure) for _ in range(3))
     narrow.plotly_relayout({**stacked(figure, panel=192, gap=72), "margin.l": 40, "margin.r": 14})
     for axis in list(narrow.select_xaxes())[:-1]:

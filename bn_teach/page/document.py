@@ -163,7 +163,8 @@ def _question(name, asked):
     see = f'<a class="see" href="#{SEE[name]}" hidden>See it in the picture</a>' if name in SEE else ""
     return (
         f'<div class="question" data-question="{name}"><fieldset><legend>{asked["prompt"]}</legend>'
-        f'<div class="answers">{answers}</div><button type="button" class="commit" hidden>Commit and reveal</button></fieldset>'
+        f'<div class="answers">{answers}</div>'
+        '<button type="button" class="commit" hidden>Commit and reveal</button></fieldset>'
         f'<p class="reply" role="status" tabindex="-1"></p>{see}'
         f'<details class="measured"><summary>The measured answer</summary><p>{truth}. {asked["why"]}</p></details>'
         "</div>"

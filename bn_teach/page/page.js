@@ -273,7 +273,7 @@
     for (const link of document.querySelectorAll('a[href^="#momentum="]')) link.addEventListener("click", toPicture);
     addEventListener("hashchange", () => follow(location.hash));
     addEventListener("beforeprint", () => onPaper(true));
-    addEventListener("afterprint", () => onPaper(false));
+    addEventListener("afterprint", () => requestAnimationFrame(() => onPaper(false))); // once the screen is back
     narrow.addEventListener("change", show);
     new ResizeObserver(measureBar).observe(byId("controls"));
   }

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import re
 import sys
 from functools import cache
 
@@ -9,7 +10,7 @@ import accessibility
 import numpy as np
 import pytest
 from lab import REPOSITORY
-from window import Window
+from window import SET, SHOWN, Window
 
 from bn_teach.data import load_digits
 from bn_teach.figures import momentum_ranges, momentum_traces
@@ -319,6 +320,183 @@ def test_in_one_sight_on_a_laptop(another):
     window = another(viewport={"width": 1366, "height": 768}).open()
     bottom = window.page.locator("#sentence").bounding_box()
     assert bottom["y"] + bottom["height"] <= 768 + 8
+
+
+# Platforms that put the page into a frame
+
+
+FRAMES = {
+    "of a file": "frame.src = source",
+    "of its text": "frame.srcdoc = text",  # without an address, as in some previews
+}
+
+
+@pytest.mark.parametrize("kind", FRAMES)
+def test_in_a_sandboxed_frame_answers_are_committed_and_sliders_move(another, path, recordings, tmp_path, kind):
+    """Scripts are allowed there, and nothing else: forms are not submitted, and the frame has no origin."""
+    window = another()
+    platform = tmp_path / "platform.html"
+    platform.write_text("<!DOCTYPE html><title>a course</title><iframe sandbox='allow-scripts'></iframe>")
+    window.page.route(platform.as_uri(), lambda route: route.continue_())
+    window.page.goto(platform.as_uri())
+    window.page.evaluate(
+        f"""([source, text]) => {{
+            const frame = document.querySelector('iframe');
+            Object.assign(frame, {{ width: 1200, height: 800 }});
+            {FRAMES[kind]};
+        }}""",
+        [path.as_uri(), path.read_text(encoding="utf-8")],
+    )
+    window.page.wait_for_function("() => frames.length")
+    frame = window.page.frames[1]
+    frame.wait_for_function("() => document.querySelector('#plot .scatterlayer .trace')")
+
+    choice, number = (frame.locator(f'[data-question="{name}"]') for name in ("training-loss", "too-much-memory"))
+    choice.get_by_label("it gets worse").check()
+    choice.get_by_role("button").click()
+    assert choice.get_by_role("status").inner_text() == QUESTIONS["training-loss"].reveal("it gets worse")[1]
+    number.get_by_role("spinbutton").fill("12.5")
+    number.get_by_role("spinbutton").press("Enter")
+    assert number.get_by_role("status").inner_text() == QUESTIONS["too-much-memory"].reveal(12.5)[1]
+
+    frame.evaluate(SET, ["momentum", "6"])
+    assert_picture(frame.evaluate(SHOWN, {"momentum": 6}), recordings[3], 0.99)
+    number.get_by_role("link", name="See it in the picture").click()
+    assert_picture(frame.evaluate(SHOWN, {"momentum": 8}), recordings[3], 0.999)
+
+
+# Phones
+
+
+PHONES = [(360, 640), (390, 844), (640, 360), (844, 390), (568, 320)]
+IN_SIGHT = """(elements) => elements.every((element) => {
+    const { top, bottom } = element.getBoundingClientRect();
+    return 0 <= top && bottom <= innerHeight;
+})"""
+
+
+@pytest.fixture
+def phone(another):
+    """Opens the page on a phone."""
+    touch = {"is_mobile": True, "has_touch": True}
+    return lambda width, height: another(viewport={"width": width, "height": height}, **touch).open()
+
+
+@pytest.mark.parametrize(("width", "height"), PHONES)
+def test_on_a_phone_the_whole_picture_and_the_sliders_are_in_sight_together(phone, recordings, width, height):
+    window = phone(width, height)
+    page = window.page
+    page.evaluate("() => document.querySelector('figure').scrollIntoView()")
+    sliders, panels = page.get_by_role("slider"), page.locator("#plot .nsewdrag")
+    assert (sliders.count(), panels.count()) == (3, 3)
+    for slider in sliders.all():
+        slider.press("ArrowLeft")  # and the focus scrolls nothing away
+        assert sliders.evaluate_all(IN_SIGHT)
+        assert panels.evaluate_all(IN_SIGHT)
+    assert_picture(window.shown(momentum=3, batch_size=2, step=18), recordings[2], 0.8, step=190)
+    bar = page.locator("#controls").bounding_box()
+    assert panels.first.bounding_box()["y"] >= bar["y"] + bar["height"]
+
+
+@pytest.mark.parametrize(("width", "height"), [*PHONES, (320, 256)])
+def test_nothing_covers_what_has_the_focus(phone, width, height):
+    """A laptop at 200 % is 640 pixels wide, at 400 % 320: whoever needs that may go back by keyboard."""
+    page = phone(width, height).page
+    page.locator("#folded summary").click()
+    page.get_by_role("spinbutton").last.focus()
+    reached = []
+    while "momentum" not in reached:
+        page.keyboard.press("Shift+Tab")
+        name, visible = page.evaluate(
+            """() => {
+                const focused = document.activeElement, { left, top, width, height } = focused.getBoundingClientRect();
+                const there = document.elementFromPoint(left + width / 2, top + height / 2);
+                return [focused.id || focused.textContent, focused.contains(there)];
+            }"""
+        )
+        reached.append(name)
+        assert visible, reached
+    assert {"unit", "estimator", "too much memory", "step"} <= set(reached)
+
+
+@pytest.mark.parametrize(("width", "height", "room"), [(1366, 768, True), (1366, 600, False), (700, 900, False)])
+def test_more_is_closed_where_it_would_push_the_picture_away(another, width, height, room):
+    page = another(viewport={"width": width, "height": height}).open().page
+    assert page.locator("#folded").evaluate("(folded) => folded.open") is room
+
+
+# Paper
+
+
+SHEETS = {  # and how wide they are, in millimetres
+    "A4": ({"format": "A4"}, 210),
+    "A4 on its side": ({"format": "A4", "landscape": True}, 297),
+    "Letter": ({"format": "Letter"}, 215.9),
+}
+
+
+@pytest.mark.parametrize("sheet", SHEETS)
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "dark"), (390, "light")])
+def test_on_paper_the_picture_is_whole_and_light_and_says_its_setting(another, tmp_path, sheet, width, scheme):
+    window = another(color_scheme=scheme, viewport={"width": width, "height": 844})
+    window.open("#momentum=0.99&batch_size=4&step=190&estimator=debiased&unit=2.3")
+    before = window.page.locator("#plot").bounding_box()
+    question = window.page.locator('[data-question="too-much-memory"]')
+    question.get_by_role("spinbutton").fill("12.5")
+    question.get_by_role("button").click()
+    options, millimetres = SHEETS[sheet]
+    paper = window.printed(tmp_path / "page.pdf", **options)
+
+    first, last = paper["sheet"]
+    # Nothing is so wide that the browser has to shrink the page. (It rounds a sheet to points, 4/3 of a pixel.)
+    assert last - first == pytest.approx((millimetres - 30) / 25.4 * 96, abs=3)
+    assert len(paper["drawing"]) > 3 * 10  # three panels, and their numbers
+    assert all(first <= left <= right <= last for left, right in paper["drawing"])
+    too_light = {text: color for text, color in paper["colors"].items() if contrast_with_white(color) < 4.5}
+    assert too_light == {}
+    for said in (
+        "Momentum 0.99 (PyTorch: 0.01), batch size 4, step 190 (0.6 epochs).",
+        f"Statistics at inference: {ESTIMATOR_LABELS['debiased']}.",
+        "Unit: layer 2, unit 3: chosen.",
+        "written as in Keras, Flax",
+        "#momentum=0.99&batch_size=4&step=190&estimator=debiased&unit=2.3.",
+        QUESTIONS["training-loss"].prompt,
+        QUESTIONS["too-much-memory"].reveal(12.5)[1],
+    ):
+        assert said in paper["text"]
+    assert "presets" not in paper["text"]
+    assert "Commit and reveal" not in paper["text"]
+
+    window.page.wait_for_function(
+        "([width, height]) => { const { _fullLayout: now } = document.getElementById('plot');"
+        " return now.width === width && now.height === height; }",
+        arg=[round(before["width"]), round(before["height"])],
+    )
+    assert window.page.locator("#plot [viewBox]").count() == 0
+
+
+def contrast_with_white(color):
+    """As in WCAG, from what the browser writes: ``rgb(r, g, b)``."""
+    parts = [int(part) / 255 for part in re.findall(r"\d+", color)[:3]]
+    linear = [part / 12.92 if part <= 0.03928 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return 1.05 / (np.dot([0.2126, 0.7152, 0.0722], linear) + 0.05)
+
+
+def test_paper_has_the_setting_and_the_still_without_javascript_too(another):
+    window = another(java_script_enabled=False, color_scheme="dark", viewport={"width": 680, "height": 900})
+    page = window.page
+    page.goto(window.path.as_uri())
+    assert not page.locator("#setting").is_visible()
+    page.emulate_media(media="print", color_scheme="dark")
+    assert page.locator("#setting").inner_text().startswith("Momentum 0.9 (PyTorch: 0.1), batch size 16, step 200 (")
+    boxes = [panel.bounding_box() for panel in page.locator("#still svg[role=img]").all()]
+    assert [box["x"] + box["width"] <= 680 for box in boxes] == [True] * 3
+    assert len({box["y"] for box in boxes}) == 1
+    assert not page.get_by_text("The sliders need JavaScript").is_visible()
+    assert contrast_with_white(page.locator("#sentence").evaluate("(p) => getComputedStyle(p).color")) > 4.5
+
+
+# Without a script
 
 
 @pytest.mark.parametrize("width", [360, 1280])

@@ -20,6 +20,25 @@ SET = """([id, value]) => {
     control.value = value;
     for (const event of ['input', 'change']) control.dispatchEvent(new Event(event, { bubbles: true }));
 }"""
+# What a sheet of paper gets, measured while the browser prints: where the drawing lies, and every text with its colour.
+PAPER = """() => matchMedia('print').addEventListener('change', ({ matches }) => {
+    if (!matches) return;
+    const sides = (element) => (({ left, right }) => [left, right])(element.getBoundingClientRect());
+    const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT), range = document.createRange();
+    const colors = {};
+    while (texts.nextNode()) {
+        const text = texts.currentNode, style = getComputedStyle(text.parentElement);
+        range.selectNodeContents(text);
+        if (text.textContent.trim() && range.getClientRects().length && style.opacity !== '0')
+            colors[text.textContent.trim()] = text.parentElement.closest('svg') ? style.fill : style.color;
+    }
+    window.paper = {
+        sheet: sides(document.body),
+        drawing: [...document.querySelectorAll('#plot :is(.nsewdrag, text)')].map(sides),
+        colors,
+        text: document.body.innerText,
+    };
+})"""
 
 
 class Window:
@@ -60,6 +79,12 @@ class Window:
 
     def shown(self, **values):
         return self.page.evaluate(SHOWN, values)
+
+    def printed(self, path, **sheet):
+        """Print to a PDF; returns what was on the sheet, as PAPER says."""
+        self.page.evaluate(PAPER)
+        self.page.pdf(path=path, **sheet)
+        return self.page.evaluate("() => window.paper")
 
     @property
     def hash(self):
