@@ -137,8 +137,9 @@ def _figures(figure):
     narrow.plotly_relayout({**stacked(figure, panel=192, gap=72), "margin.l": 40, "margin.r": 14})
     for axis in list(narrow.select_xaxes())[:-1]:
         axis.update(showticklabels=False, title=None)
+    # No dragmode: its axes do not move, and a finger on a picture that fills the screen must still scroll the page.
     for each in (row, narrow):
-        each.layout.height = None
+        each.update_layout(height=None, dragmode=False)
     return {"row": row, "stacked": narrow, "paper": paper.update_layout(**PAPER)}
 
 

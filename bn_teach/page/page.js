@@ -13,7 +13,7 @@
   const PLAY_MS = 150;
   const CONFIG = { responsive: true, displayModeBar: false };
   const narrow = matchMedia("(max-width: 559px)");
-  const roomy = matchMedia("(min-width: 720px) and (min-height: 700px)"); // for what is folded, too
+  const roomy = matchMedia("(min-width: 720px) and (min-height: 820px)"); // for what is folded, too
 
   // ---- the state: for every control the number of its option ----------------------------------------------------
 

@@ -398,6 +398,15 @@ def test_on_a_phone_the_whole_picture_and_the_sliders_are_in_sight_together(phon
     assert panels.first.bounding_box()["y"] >= bar["y"] + bar["height"]
 
 
+def test_a_finger_on_the_picture_scrolls_the_page(phone):
+    page = phone(390, 844).page
+    page.evaluate("() => document.querySelector('figure').scrollIntoView()")
+    before = page.evaluate("() => scrollY")
+    swipe = {"x": 200, "y": 500, "yDistance": -200, "gestureSourceType": "touch"}
+    page.context.new_cdp_session(page).send("Input.synthesizeScrollGesture", swipe)
+    page.wait_for_function("(before) => scrollY > before + 100", arg=before)
+
+
 @pytest.mark.parametrize(("width", "height"), [*PHONES, (320, 256)])
 def test_nothing_covers_what_has_the_focus(phone, width, height):
     """A laptop at 200 % is 640 pixels wide, at 400 % 320: whoever needs that may go back by keyboard."""
@@ -419,7 +428,7 @@ def test_nothing_covers_what_has_the_focus(phone, width, height):
     assert {"unit", "estimator", "too much memory", "step"} <= set(reached)
 
 
-@pytest.mark.parametrize(("width", "height", "room"), [(1366, 768, True), (1366, 600, False), (700, 900, False)])
+@pytest.mark.parametrize(("width", "height", "room"), [(1440, 900, True), (1366, 768, False), (700, 900, False)])
 def test_more_is_closed_where_it_would_push_the_picture_away(another, width, height, room):
     page = another(viewport={"width": width, "height": height}).open().page
     assert page.locator("#folded").evaluate("(folded) => folded.open") is room
