@@ -402,8 +402,14 @@ def test_a_finger_on_the_picture_scrolls_the_page(phone):
     page = phone(390, 844).page
     page.evaluate("() => document.querySelector('figure').scrollIntoView()")
     before = page.evaluate("() => scrollY")
-    swipe = {"x": 200, "y": 500, "yDistance": -200, "gestureSourceType": "touch"}
-    page.context.new_cdp_session(page).send("Input.synthesizeScrollGesture", swipe)
+    panel = page.locator("#plot .nsewdrag").last.bounding_box()
+    finger = {"x": panel["x"] + panel["width"] / 2, "y": panel["y"] + panel["height"] / 2}
+    session = page.context.new_cdp_session(page)
+    session.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [finger]})
+    for up in range(20, 320, 20):
+        moved = {**finger, "y": finger["y"] - up}
+        session.send("Input.dispatchTouchEvent", {"type": "touchMove", "touchPoints": [moved]})
+    session.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
     page.wait_for_function("(before) => scrollY > before + 100", arg=before)
 
 
