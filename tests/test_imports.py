@@ -43,7 +43,7 @@ ORDER = [
 NUMPY_ALONE = ORDER[: ORDER.index("figures")]
 ALLOWED = {
     **{module: {"numpy"} for module in NUMPY_ALONE},
-    "figures": {"numpy", "plotly"},
+    "figures": {"numpy", "plotly", "traitlets"},
     "page": {"numpy", "plotly"},
     "explorers": {"numpy", "ipywidgets", "anywidget", "traitlets"},
     "__init__": set(),

@@ -4,16 +4,17 @@ import subprocess
 import sys
 
 import numpy as np
-import plotly.graph_objects as go
 import pytest
 
 from bn_teach.figures import fill
 from bn_teach.figures.live_figure import LiveFigure
+from bn_teach.figures.panels import RUNNING, line, panels
 
 
 @pytest.fixture
 def figure():
-    return LiveFigure(go.Figure([{"meta": "line", "x": [], "y": []}], {"title": {"text": "before"}}))
+    figure = panels(("first", "second"), {"line": (1, "a line", line(RUNNING))}, x_titles=("step", "step"))
+    return LiveFigure(figure.update_layout(title_text="before"))
 
 
 def test_whoever_asks_gets_the_state_of_the_moment(figure):
@@ -32,6 +33,18 @@ def test_asking_changes_nothing(figure):
     figure.get_state()
     assert sent == []
     assert figure.get_state("_config") == {"_config": figure._config}
+
+
+def test_panels_below_each_other_and_side_by_side_again(figure):
+    before = figure.to_json()
+    wide, narrow = figure.layout.height, figure.arrange(narrow=True)
+    assert narrow > 2 * (wide - figure.layout.margin.t - figure.layout.margin.b)
+    (_, top), (low, high) = figure.layout.yaxis.domain, figure.layout.yaxis2.domain
+    assert (top, low) == (1, 0)
+    assert high < figure.layout.yaxis.domain[0]
+    assert figure.layout.xaxis.domain == figure.layout.xaxis2.domain == (0, 1)
+    assert figure.arrange(narrow=False) == wide
+    assert figure.to_json() == before
 
 
 # What comes with the first figure. Each in a Python of its own: modules are loaded once.

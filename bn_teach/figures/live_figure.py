@@ -3,6 +3,9 @@
 import sys
 from importlib.machinery import PathFinder
 from importlib.util import LazyLoader
+from pathlib import Path
+
+from traitlets import Unicode
 
 from bn_teach.figures.panels import stacked
 
@@ -40,6 +43,8 @@ class LiveFigure(FigureWidget):
     figure : plotly.graph_objects.Figure
     """
 
+    _esm = Path(__file__).with_name("live_figure.js")
+    _plotly = Unicode(str(FigureWidget._esm)).tag(sync=True)
     _complete = False
 
     def __init__(self, figure):

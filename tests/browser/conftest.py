@@ -11,7 +11,7 @@ from pathlib import Path
 
 import accessibility
 import pytest
-from lab import Lab, LabServer, VoilaServer, find_browser
+from lab import Lab, LabServer, Notebook7Server, VoilaServer, find_browser
 
 
 def pytest_itemcollected(item):
@@ -67,24 +67,42 @@ def chromium():
         browser.close()
 
 
-@pytest.fixture(scope="session")
-def lab_server(chromium, tmp_path_factory):
-    """JupyterLab, running on a copy of notebooks/. Started once."""
-    server = LabServer(tmp_path_factory.mktemp("lab"))
+@contextlib.contextmanager
+def _running(server):
     try:
         yield server.start()
     finally:
         server.stop()
+
+
+@pytest.fixture(scope="session")
+def lab_server(chromium, tmp_path_factory):
+    """JupyterLab, running on a copy of notebooks/. Started once."""
+    with _running(LabServer(tmp_path_factory.mktemp("lab"))) as server:
+        yield server
 
 
 @pytest.fixture(scope="session")
 def voila_server(chromium, tmp_path_factory):
     """Voila, running on a copy of notebooks/. Started once."""
-    server = VoilaServer(tmp_path_factory.mktemp("voila"))
-    try:
-        yield server.start()
-    finally:
-        server.stop()
+    with _running(VoilaServer(tmp_path_factory.mktemp("voila"))) as server:
+        yield server
+
+
+@pytest.fixture
+def notebook7(chromium, tmp_path):
+    """A browser window on Jupyter Notebook 7, used and checked as ``lab`` is."""
+    with _running(Notebook7Server(tmp_path)) as server, _window(chromium, server) as lab:
+        yield lab
+
+
+@pytest.fixture
+def lab_of_its_own(chromium, tmp_path):
+    """A browser window on a JupyterLab that a test may stop; not checked, for much is to be complained of then."""
+    with _running(LabServer(tmp_path)) as server:
+        lab = Lab(chromium, server)
+        yield lab
+        lab.close()
 
 
 @contextlib.contextmanager

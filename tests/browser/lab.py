@@ -94,10 +94,21 @@ class LabServer:
         )
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
+            self.port = free.getsockname()[1]
+        self._launch()
+        return self
+
+    def restart(self):
+        """End the server and all kernels, and start it again at the same address."""
+        self.stop()
+        for path in (self.folder / "runtime").glob("jpserver-*.json"):
+            path.unlink()
+        self._launch()
+
+    def _launch(self):
         environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "JUPYTER"))}
         environment.update(
-            JUPYTER_CONFIG_DIR=str(config),
+            JUPYTER_CONFIG_DIR=str(self.folder / "config"),
             JUPYTER_DATA_DIR=str(self.folder / "data"),
             JUPYTER_RUNTIME_DIR=str(self.folder / "runtime"),
             JUPYTER_PATH=os.pathsep.join(filter(None, [str(self.folder / "share"), os.environ.get("JUPYTER_PATH")])),
@@ -108,7 +119,7 @@ class LabServer:
         )
         with self.log_path.open("wb") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", *self._command(port)],
+                [sys.executable, "-m", *self._command(self.port)],
                 cwd=self.folder,
                 env=environment,
                 stdin=subprocess.DEVNULL,
@@ -116,8 +127,7 @@ class LabServer:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        self.url = self._wait_until_up(port, time.monotonic() + START)
-        return self
+        self.url = self._wait_until_up(self.port, time.monotonic() + START)
 
     def _command(self, port):
         """What runs, after ``python -m``."""
@@ -154,6 +164,10 @@ class LabServer:
         self.stop()
         raise RuntimeError(f"The server did not start in {START} s:\n{self.log()}")
 
+    def address(self, name):
+        """Where a window of its own shows one notebook."""
+        return f"{self.url}lab/workspaces/test-{secrets.token_hex(4)}/tree/{quote(name)}?token={self.token}"
+
     def _request(self, url, method="GET"):
         request = urllib.request.Request(url, method=method, headers={"Authorization": f"token {self.token}"})
         return urllib.request.urlopen(request, timeout=10)
@@ -178,14 +192,22 @@ class LabServer:
             self._process.wait()
 
 
+class Notebook7Server(LabServer):
+    """Jupyter Notebook 7, which has JupyterLab's parts and shortcuts of its own."""
+
+    def _command(self, port):
+        _, *options = super()._command(port)
+        return ["notebook", *(one.replace("--LabApp.expose", "--JupyterNotebookApp.expose") for one in options)]
+
+    def address(self, name):
+        return f"{self.url}notebooks/{quote(name)}?token={self.token}"
+
+
 class VoilaServer(LabServer):
     """Voila on the folder of notebooks, as `voila notebooks` runs it: every notebook an app, at ``app(name)``."""
 
     ANSWERS = "voila/static/voila.js"
-    IGNORED = (
-        (r"cdn\.jsdelivr\.net/npm/@fortawesome/", "Voila's own page asks for its icons there"),
-        (r"\[anywidget\] Failed to initialize model", "it gives a figure 2 s, and an app sets up all figures at once"),
-    )
+    IGNORED = ((r"cdn\.jsdelivr\.net/npm/@fortawesome/", "Voila's own page asks for its icons there"),)
 
     def _command(self, port):
         return ["voila", "--no-browser", "--Voila.ip=127.0.0.1", f"--port={port}", str(self.root)]
@@ -248,7 +270,7 @@ class Lab:
         if self.notebooks:
             self.notebooks[-1].shut_down()
         name = f"notebooks/{name}"
-        self.page.goto(self.address(name))
+        self.page.goto(self.server.address(name))
         notebook = Notebook(self, name)
         notebook.wait_ready()
         self.notebooks.append(notebook)
@@ -258,15 +280,10 @@ class Lab:
         """Save a notebook, and open it with the same kernel in another tab."""
         notebook.save()
         page = self.context.new_page()
-        page.goto(self.address(notebook.name))
+        page.goto(self.server.address(notebook.name))
         other = Notebook(self, notebook.name, page)
         other.wait_ready()
         return other
-
-    def address(self, name):
-        """Where a window of its own shows one notebook."""
-        workspace = f"test-{secrets.token_hex(4)}"
-        return f"{self.server.url}lab/workspaces/{workspace}/tree/{quote(name)}?token={self.server.token}"
 
     def run(self, *cells):
         """Write a notebook of these code cells, open it and run it."""

@@ -1,0 +1,46 @@
+// plotly.js has five megabytes, and on a slow machine takes seconds to read. anywidget gives a widget two seconds to get
+// ready and then drops, for good, whatever the kernel tells it. So this is ready at once: it reads plotly.js in its own
+// time, keeps what the kernel says meanwhile, and passes it on.
+
+const SAYINGS = ["addTraces", "deleteTraces", "moveTraces", "restyle", "relayout", "update", "animate"];
+
+let plotly; // read once for all the figures of a page
+
+function read(source) {
+  plotly ??= import(URL.createObjectURL(new Blob([source], { type: "text/javascript" })));
+  return plotly;
+}
+
+// What is said from now on; returns the list that it grows, and how to stop.
+function listen(model) {
+  const said = [];
+  const ears = SAYINGS.map((what) => {
+    const name = `_py2js_${what}`;
+    return [`change:${name}`, () => model.get(name) && said.push([name, model.get(name)])];
+  });
+  for (const [event, ear] of ears) model.on(event, ear);
+  return [said, () => ears.forEach(([event, ear]) => model.off(event, ear))];
+}
+
+export default () => {
+  let figure;
+  return {
+    initialize(context) {
+      const { model } = context;
+      const [said, stop] = listen(model);
+      figure = read(model.get("_plotly")).then(async ({ default: make }) => {
+        const made = make();
+        await made.initialize(context);
+        stop();
+        for (const [name, value] of said) {
+          model.set(name, value);
+          model.set(name, null); // as the kernel does: a message, not a state
+        }
+        return made;
+      });
+    },
+    async render(context) {
+      return (await figure).render(context);
+    },
+  };
+};
