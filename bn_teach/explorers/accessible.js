@@ -130,6 +130,7 @@ function render({ model, el }) {
   let root = null;
   let width = 0;
   const watched = new WeakMap();
+  const kernel = model.widget_manager?.kernel; // of JupyterLab and Notebook 7
   const notice = document.createElement("p");
   notice.className = "bn-teach-lost";
   notice.setAttribute("role", "alert");
@@ -164,8 +165,10 @@ function render({ model, el }) {
 
   // What the kernel said last would stay for ever ("Training ..."), so something else is said in its place.
   function tellLoss() {
-    const lost = root.classList.contains("jupyter-widgets-disconnected");
+    const restarted = root.classList.contains("jupyter-widgets-disconnected"); // ipywidgets sees this
+    const lost = restarted || kernel?.isDisposed || kernel?.status === "dead"; // and not the end of the whole server
     if (lost === notice.isConnected) return;
+    root.classList.toggle("bn-teach-gone", lost);
     notice.textContent = lost ? LOST : "";
     if (lost) root.append(notice);
     else notice.remove();
@@ -238,6 +241,8 @@ function render({ model, el }) {
   const renamed = () => root && update();
   const names = ["change:label", "change:plot_label", "change:plot_height"];
   for (const name of names) model.on(name, renamed);
+  const signals = [kernel?.disposed, kernel?.statusChanged];
+  for (const signal of signals) signal?.connect(renamed);
   start();
   return () => {
     cancelAnimationFrame(frame);
@@ -247,6 +252,7 @@ function render({ model, el }) {
     window.removeEventListener("keydown", claim, true);
     notice.remove();
     for (const name of names) model.off(name, renamed);
+    for (const signal of signals) signal?.disconnect(renamed);
   };
 }
 

@@ -195,6 +195,8 @@ class LabServer:
 class Notebook7Server(LabServer):
     """Jupyter Notebook 7, which has JupyterLab's parts and shortcuts of its own."""
 
+    IGNORED = ((r"properties of undefined \(reading 'schema'\)", "so it does with any notebook, an empty one too"),)
+
     def _command(self, port):
         _, *options = super()._command(port)
         return ["notebook", *(one.replace("--LabApp.expose", "--JupyterNotebookApp.expose") for one in options)]
@@ -207,7 +209,10 @@ class VoilaServer(LabServer):
     """Voila on the folder of notebooks, as `voila notebooks` runs it: every notebook an app, at ``app(name)``."""
 
     ANSWERS = "voila/static/voila.js"
-    IGNORED = ((r"cdn\.jsdelivr\.net/npm/@fortawesome/", "Voila's own page asks for its icons there"),)
+    IGNORED = (
+        (r"cdn\.jsdelivr\.net/npm/@fortawesome/", "Voila's own page asks for its icons there"),
+        (r"labextensions/@jupyter-notebook/lab-extension", "Voila tries to load Notebook 7's button for JupyterLab"),
+    )
 
     def _command(self, port):
         return ["voila", "--no-browser", "--Voila.ip=127.0.0.1", f"--port={port}", str(self.root)]

@@ -1,4 +1,4 @@
-"""Notebook 7 takes plain keys for shortcuts: arrows go to another cell, letters insert and delete. Not from a control."""
+"""Notebook 7 takes plain keys for shortcuts: arrows go to another cell, letters delete one. Not from a control."""
 
 from hands import explorers_of
 
