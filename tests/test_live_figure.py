@@ -37,13 +37,14 @@ def test_asking_changes_nothing(figure):
 
 def test_panels_below_each_other_and_side_by_side_again(figure):
     before = figure.to_json()
-    wide, narrow = figure.layout.height, figure.arrange(narrow=True)
+    wide, narrow = figure.heights
     assert narrow > 2 * (wide - figure.layout.margin.t - figure.layout.margin.b)
+    figure.arrange(narrow=True)
     (_, top), (low, high) = figure.layout.yaxis.domain, figure.layout.yaxis2.domain
     assert (top, low) == (1, 0)
     assert high < figure.layout.yaxis.domain[0]
     assert figure.layout.xaxis.domain == figure.layout.xaxis2.domain == (0, 1)
-    assert figure.arrange(narrow=False) == wide
+    figure.arrange(narrow=False)
     assert figure.to_json() == before
 
 

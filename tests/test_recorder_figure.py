@@ -78,7 +78,7 @@ def test_the_lines_are_the_report(told):
 def test_the_figure_draws_them_within_its_axes(told):
     figure = recorder_figure(told)
     assert drawn(figure) == {key: (list(x), list(y)) for key, (x, y) in recorder_traces(told).items()}
-    assert list(figure.layout.xaxis.ticktext) == [f"{p:g}" for p in told.momenta]
+    assert list(figure.layout.xaxis.ticktext) == [f"{p:g}".removeprefix("0") or "0" for p in told.momenta]
     low, high = recorder_ranges(told)["yaxis"]
     assert low < np.log10(told.distance.min()) < np.log10(told.distance.max()) < high
 

@@ -191,7 +191,7 @@ function render({ model, el }) {
       set(status, "aria-atomic", "true");
     }
     dropNullTitles(root);
-    const label = model.get("plot_label"), height = model.get("plot_height");
+    const label = model.get("plot_label"), height = model.get("plot_heights")[Number(width < NARROW)];
     for (const figure of root.querySelectorAll(".js-plotly-plot")) plot(figure, label, height, status);
     set(root, "role", model.get("label") ? "group" : null);
     set(root, "aria-label", model.get("label"));
@@ -222,6 +222,7 @@ function render({ model, el }) {
       model.set("narrow", width < NARROW);
       model.save_changes();
     }
+    updateAll();
     window.dispatchEvent(new Event("resize"));
   });
   const observer = new MutationObserver(update);
@@ -239,7 +240,7 @@ function render({ model, el }) {
 
   el.classList.add("bn-teach-accessible");
   const renamed = () => root && update();
-  const names = ["change:label", "change:plot_label", "change:plot_height"];
+  const names = ["change:label", "change:plot_label"];
   for (const name of names) model.on(name, renamed);
   const signals = [kernel?.disposed, kernel?.statusChanged];
   for (const signal of signals) signal?.connect(renamed);

@@ -31,7 +31,7 @@ class Accessible(anywidget.AnyWidget):
     =============  ======  ==========================================================================
     ``label``      str     name of the whole explorer; empty: none
     ``plot_label``  str    what the figure shows, in words (say what it is: the status line says how it is now)
-    ``plot_height``  int   of the figure, in pixels; 0: as its layout says
+    ``plot_heights``  list  of the figure, in pixels: usually, and where the box is narrow; empty: as its layout says
     ``narrow``     bool    told by the page: the box is too narrow for panels side by side
     =============  ======  ==========================================================================
 
@@ -48,5 +48,5 @@ class Accessible(anywidget.AnyWidget):
 
     label = traitlets.Unicode("").tag(sync=True)
     plot_label = traitlets.Unicode("").tag(sync=True)
-    plot_height = traitlets.Int(0).tag(sync=True)
+    plot_heights = traitlets.List(traitlets.Int()).tag(sync=True)
     narrow = traitlets.Bool(False).tag(sync=True)

@@ -5,7 +5,7 @@ The flow is one way: control -> state -> pure functions -> new arrays in existin
 
 import html
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 import ipywidgets as widgets
 
@@ -61,17 +61,10 @@ class Explorer:
 
     def _assemble(self, rows, plot_label, below=()):
         """Build the view: rows of controls, the figure, the sentence, what is below it. Listen to the controls."""
-        self.view = framed(
-            [*rows, self.figure, legend_of(self.figure), self._status, *below],
-            Accessible(label=type(self).__name__, plot_label=plot_label),
-            arrange=self._arrange,
-        )
+        words = {"label": type(self).__name__, "plot_label": plot_label}
+        self.view = framed(rows, self.figure, [self._status, *below], **words, lock=self._lock)
         for control in self.controls.values():
             control.observe(self._on_change, names="value")
-
-    def _arrange(self, narrow):
-        with self._lock:
-            return self.figure.arrange(narrow)
 
     def _on_change(self, change):
         # JupyterLab may deliver changes on several threads; those that we make ourselves come on this one.
@@ -123,21 +116,19 @@ class Explorer:
             slider.value = kept
 
 
-def framed(children, accessible, arrange):
-    """Put children into a box that `accessible` keeps usable; `arrange` says how high the figure is if it is narrow."""
+def framed(above, figure, below, *, label, plot_label, lock=None):
+    """Put a live figure and its legend between other widgets, into a box that is kept usable in every width."""
+    accessible = Accessible(label=label, plot_label=plot_label, plot_heights=figure.heights)
 
-    def on_narrow(change):
-        accessible.plot_height = arrange(change["new"])
+    def arrange(change):
+        with lock or nullcontext():
+            figure.arrange(change["new"])
 
-    accessible.observe(on_narrow, names="narrow")
-    view = widgets.VBox([*children, accessible])
+    accessible.observe(arrange, names="narrow")
+    named = widgets.HTML(f'<ul class="bn-teach-legend">{legend(figure.data)}</ul>')
+    view = widgets.VBox([*above, figure, named, *below, accessible])
     view.add_class("bn-teach")
     return view
-
-
-def legend_of(figure):
-    """Show which line of a figure is which."""
-    return widgets.HTML(f'<ul class="bn-teach-legend">{legend(figure.data)}</ul>')
 
 
 def row(*children):

@@ -4,8 +4,7 @@ import html
 
 import ipywidgets as widgets
 
-from bn_teach.explorers.accessible import Accessible
-from bn_teach.explorers.base import framed, legend_of
+from bn_teach.explorers.base import framed
 from bn_teach.figures.live_figure import LiveFigure
 
 
@@ -32,11 +31,7 @@ class Picture:
         self.figure, self.status = LiveFigure(figure), status
         words = widgets.HTML(html.escape(status, quote=False))
         words.add_class("bn-teach-status")
-        self.view = framed(
-            [self.figure, legend_of(self.figure), words],
-            Accessible(label=label, plot_label=plot_label),
-            arrange=self.figure.arrange,
-        )
+        self.view = framed([], self.figure, [words], label=label, plot_label=plot_label)
 
     def _repr_mimebundle_(self, **kwargs):
         return self.view._repr_mimebundle_(**kwargs)

@@ -60,14 +60,15 @@ class LiveFigure(FigureWidget):
         if self._complete:
             super().open()
 
-    def arrange(self, narrow):
-        """Put panels one below the other where the place is narrow, side by side elsewhere; return the height for it.
+    @property
+    def heights(self):
+        """In pixels, side by side and stacked, for the element around it: a figure that is told no longer follows."""
+        return [self._side_by_side["height"], stacked(self)["height"]]
 
-        The height is for the element around the figure: a figure that is given one no longer follows its width.
-        """
+    def arrange(self, narrow):
+        """Put panels one below the other where the place is narrow, and side by side elsewhere."""
         changes = stacked(self) if narrow else self._side_by_side
         self.plotly_relayout({part: value for part, value in changes.items() if part != "height"})
-        return changes["height"]
 
     def get_state(self, key=None, drop_defaults=False):
         """Return what a view needs that is opened now: after a reload, in a second tab, as an app.

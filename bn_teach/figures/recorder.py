@@ -76,10 +76,10 @@ def recorder_figure(report):
         lines[_key(report, row)] = (1, layer or "(the model)", {**style, "hovertemplate": hover})
     lines[OWN_KEY] = (1, OWN_KEY, _marks("circle-open", 13))
     lines[NEAREST_KEY] = (1, NEAREST_KEY, _marks("star", 11))
-    title = "how far normalised values would be off, in standard deviations"
+    title = "off by, in standard deviations"
     figure = panels((title,), lines, x_titles=("momentum (weight kept on the old estimate)",))
-    labels = [f"{p:g}" for p in report.momenta]
-    figure.update_xaxes(tickvals=list(range(len(labels))), ticktext=labels, zeroline=False)
+    labels = [f"{p:g}".removeprefix("0") or "0" for p in report.momenta]
+    figure.update_xaxes(tickvals=list(range(len(labels))), ticktext=labels, tickangle=0, zeroline=False)
     figure.update_yaxes(type="log", tickvals=[0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100, 300, 1000])
     for key in (OWN_KEY, NEAREST_KEY):
         figure.update_traces(hovertemplate=f"off by %{{y:.3g}}<extra>{key}</extra>", selector={"meta": key})

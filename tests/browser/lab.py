@@ -67,7 +67,8 @@ class LabServer:
     """
 
     ANSWERS = "api/status"  # an address of it that answers once it is up
-    IGNORED = ()  # what its pages do that should never happen, with no fault of ours: (pattern, why)
+    # What its pages do that should never happen, with no fault of ours: (pattern, why)
+    IGNORED = ((r"\[anywidget\] Failed to initialize model", "of a page that is slow; its pictures are looked at"),)
 
     def __init__(self, folder):
         self.folder = Path(folder)
@@ -195,7 +196,10 @@ class LabServer:
 class Notebook7Server(LabServer):
     """Jupyter Notebook 7, which has JupyterLab's parts and shortcuts of its own."""
 
-    IGNORED = ((r"properties of undefined \(reading 'schema'\)", "so it does with any notebook, an empty one too"),)
+    IGNORED = (
+        *LabServer.IGNORED,
+        (r"properties of undefined \(reading 'schema'\)", "so it does with any notebook, an empty one too"),
+    )
 
     def _command(self, port):
         _, *options = super()._command(port)
@@ -210,6 +214,7 @@ class VoilaServer(LabServer):
 
     ANSWERS = "voila/static/voila.js"
     IGNORED = (
+        *LabServer.IGNORED,
         (r"cdn\.jsdelivr\.net/npm/@fortawesome/", "Voila's own page asks for its icons there"),
         (r"labextensions/@jupyter-notebook/lab-extension", "Voila tries to load Notebook 7's button for JupyterLab"),
     )

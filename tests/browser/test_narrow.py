@@ -28,7 +28,8 @@ WIDTHS = (1366, 1093, 1024, 911, 768, 683)
 WRONG = """(number) => {
     const root = document.querySelectorAll('.bn-teach')[number];
     const plot = root.querySelector('.js-plotly-plot');
-    const words = [...plot.querySelectorAll('.xtick text, .ytick text, .g-xtitle text, .g-ytitle text, .annotation text')]
+    const kinds = '.xtick text, .ytick text, .g-xtitle text, .g-ytitle text, .annotation text';
+    const words = [...plot.querySelectorAll(kinds)]
         .filter((text) => text.textContent.trim()).map((text) => [text.textContent, text.getBoundingClientRect()]);
     const share = (a, b, low, high) => Math.min(a[high], b[high]) - Math.max(a[low], b[low]);
     const found = [];
