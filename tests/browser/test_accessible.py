@@ -130,3 +130,15 @@ def test_the_figure_is_as_wide_as_the_cell(notebook):
     before = widths()[1]
     notebook.page.evaluate("() => window.jupyterapp.commands.execute('application:toggle-left-area')")
     notebook.wait_for(lambda: before < widths()[0] == widths()[1], what="wider without the side bar")
+
+
+def test_tracks_and_bars_are_seen_in_forced_colours(notebook):
+    drawn = """() => ['.noUi-target', '.progress'].map((part) => {
+        const { borderTopWidth, borderTopColor, backgroundColor } = getComputedStyle(
+            document.querySelector(`.bn-teach ${part}`));
+        return parseFloat(borderTopWidth) >= 1 && borderTopColor !== backgroundColor;
+    })"""
+    for scheme in ("light", "dark"):
+        notebook.page.emulate_media(forced_colors="active", color_scheme=scheme)
+        assert notebook.page.evaluate(drawn) == [True, True], scheme
+    notebook.page.emulate_media(forced_colors="none", color_scheme="light")
