@@ -1,7 +1,7 @@
 """Data: real handwritten digits, any arrays of your own, and populations whose truth is known."""
 
 import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from importlib import resources
 
 import numpy as np
@@ -133,21 +133,16 @@ class GaussianPopulation:
     Attributes
     ----------
     mean : float
-        Population mean at the first step.
     std : float
-        Population standard deviation, 0 or more.
-    drift_per_step : float
-        How far the mean moves at every step, as under weights that are still learning.
+        0 or more.
     """
 
     mean: float = 0.0
     std: float = 1.0
-    drift_per_step: float = 0.0
 
     def __post_init__(self):
-        for field in fields(self):
-            least = 0.0 if field.name == "std" else None
-            object.__setattr__(self, field.name, _checks.number(field.name, getattr(self, field.name), least))
+        object.__setattr__(self, "mean", _checks.number("mean", self.mean))
+        object.__setattr__(self, "std", _checks.number("std", self.std, 0.0))
 
     def sample(self, batch_size, steps, seed):
         """Draw one independent mini-batch for every step.
@@ -163,7 +158,6 @@ class GaussianPopulation:
         Returns
         -------
         numpy.ndarray, float64, shape (steps, batch_size)
-            Row t has mean ``mean + t * drift_per_step``.
 
         Examples
         --------
@@ -172,8 +166,7 @@ class GaussianPopulation:
         """
         m = _checks.integer("batch_size", batch_size, 1)
         steps = _checks.integer("steps", steps, 1)
-        noise = _checks.generator(seed).standard_normal((steps, m))
-        return self.mean + self.drift_per_step * np.arange(steps)[:, None] + self.std * noise
+        return self.mean + self.std * _checks.generator(seed).standard_normal((steps, m))
 
     @property
     def excess_kurtosis(self):
@@ -181,7 +174,7 @@ class GaussianPopulation:
         return 0.0
 
     def density(self, x):
-        """Return how densely the values of the first step lie around each `x`; `std` must be above 0."""
+        """Return how densely the values lie around each `x`; `std` must be above 0."""
         spread = _checks.number("std", self.std, above=0.0)
         standard = (_checks.array("x", x).astype(np.float64) - self.mean) / spread
         return np.exp(-(standard**2) / 2) / (spread * math.sqrt(2 * math.pi))

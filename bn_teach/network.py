@@ -272,8 +272,8 @@ def keep_running_averages(network, **options):
     return Network(layers)
 
 
-def softmax_cross_entropy(scores, labels):
-    """Mean loss of class scores, and its gradient.
+def cross_entropy(scores, labels):
+    """Mean loss of class scores after a softmax, and its gradient.
 
     Parameters
     ----------
@@ -288,21 +288,10 @@ def softmax_cross_entropy(scores, labels):
 
     Examples
     --------
-    >>> loss, dscores = softmax_cross_entropy(np.zeros((1, 2)), np.array([0]))
+    >>> loss, dscores = cross_entropy(np.zeros((1, 2)), np.array([0]))
     >>> print(round(loss, 3), dscores)
     0.693 [[-0.5  0.5]]
     """
-    scores = _checks.array("scores", scores, ndim=2)
-    labels = np.asarray(labels)
-    if labels.shape != (len(scores),) or labels.dtype.kind not in "iu":
-        raise ValueError(f"labels must be {len(scores)} class numbers, got {_checks.describe(labels)}")
-    if labels.min() < 0 or labels.max() >= scores.shape[1]:
-        raise ValueError(f"labels must lie from 0 to {scores.shape[1] - 1}, got {_checks.describe(labels)}")
-    return cross_entropy(scores, labels)
-
-
-def cross_entropy(scores, labels):
-    """The bare mathematics of `softmax_cross_entropy`."""
     rows = np.arange(len(scores))
     shifted = scores - scores.max(axis=1, keepdims=True)
     exponentials = np.exp(shifted)

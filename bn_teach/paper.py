@@ -5,7 +5,7 @@ mini-batches of 60, small random Gaussian weights, no learning rate stated. Ours
 the same, and the learning rate tuned for both sides.
 
 All runs of the grid take a quarter of an hour, so their accuracy curves come with the package
-(`load_race`). ``python benchmarks/figure1.py`` measures and writes them again.
+(`load_race`). ``python tools/figure1.py`` measures and writes them again.
 """
 
 import ast
@@ -17,12 +17,10 @@ from importlib import resources
 import numpy as np
 
 from bn_teach import _checks
-from bn_teach._files import read_arrays, write_arrays
 from bn_teach._threads import one_blas_thread
 from bn_teach.data import load_digits
 from bn_teach.network import Network
 from bn_teach.replay import replay
-from bn_teach.sweep import sweep
 from bn_teach.training import Recording, TrainingConfig, train
 
 SETUP = TrainingConfig(batch_size=60, steps=2000, hidden=(100, 100, 100), activation="sigmoid", weight_scale=0.1)
@@ -30,8 +28,6 @@ WEIGHT_SCALES = (0.1, 0.3)
 LEARNING_RATES = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 SEEDS = tuple(range(8))
 PERCENTILES = (15, 50, 85)
-_FILE = "figure1.npz"
-_COLUMNS = ("weight_scale", "batch_norm", "learning_rate", "seed")
 
 
 def binary_digits():
@@ -139,42 +135,8 @@ class Race:
         return [float(rate) for rate in rates if there[side & (self.learning_rate == rate)].all()]
 
 
-def run_race(configs, *, executor=None, progress=None):
-    """Train runs of the race and keep their accuracy curves.
-
-    Parameters
-    ----------
-    configs : sequence of TrainingConfig
-        From `grid`, all of it or some.
-    executor, progress
-        As in `bn_teach.sweep.sweep`.
-
-    Returns
-    -------
-    Race
-    """
-    dataset = binary_digits()
-    swept = sweep(dataset, configs, (0.9,), estimators=("algorithm2",), executor=executor, progress=progress)
-    images = len(dataset.validation_x)
-    columns = {name: np.array([getattr(config, name) for config in swept.configs]) for name in _COLUMNS}
-    correct = np.rint(swept.accuracy[:, 0, 0] * images).astype(np.uint16)
-    return Race(**columns, steps=swept.steps, correct=correct, images=images)
-
-
-def save_race(path, race):
-    """Write a `Race` to an .npz file."""
-    write_arrays(
-        path, {**{name: getattr(race, name) for name in (*_COLUMNS, "steps", "correct")}, "images": race.images}
-    )
-
-
-def load_race(path=None):
-    """Read the measured race: by default the one that comes with the package.
-
-    Parameters
-    ----------
-    path : str or Path, optional
-        Of a file written by `save_race`.
+def load_race():
+    """Read the measured race that comes with the package.
 
     Returns
     -------
@@ -186,18 +148,9 @@ def load_race(path=None):
     >>> bool(np.median(race.times_fewer(0.90, weight_scale=0.1)) > 2)
     True
     """
-    if path is None:
-        with resources.as_file(resources.files("bn_teach").joinpath(_FILE)) as shipped:
-            return load_race(shipped)
-    return read_arrays(path, _race, "save_race")
-
-
-def _race(arrays):
-    race = Race(**{**arrays, "images": int(arrays["images"])})
-    runs = {getattr(race, name).shape for name in _COLUMNS}
-    if runs != {race.correct.shape[:1]} or race.steps.shape != race.correct.shape[1:]:
-        raise ValueError("its arrays do not belong together")
-    return race
+    file = resources.files("bn_teach").joinpath("figure1.npz")
+    with file.open("rb") as opened, np.load(opened, allow_pickle=False) as stored:
+        return Race(**{**stored, "images": int(stored["images"])})
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,15 +1,13 @@
 """Training, recorded: everything that is needed to find out afterwards what any momentum would have done."""
 
-import json
 import math
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import asdict, dataclass, fields
-from itertools import pairwise
+from dataclasses import dataclass
 
 import numpy as np
 
-from bn_teach import _checks, _files
+from bn_teach import _checks
 from bn_teach._threads import one_blas_thread
 from bn_teach.data import Dataset, minibatches
 from bn_teach.network import ACTIVATIONS, build_network, cross_entropy, hidden_sizes, keep_running_averages
@@ -160,39 +158,6 @@ class Recording:
                 setattr(layer, name, None if stored is None else take(stored[k]))
         return network
 
-    def save(self, path):
-        """Write the recording, data included, to a compressed .npz file (no pickle).
-
-        The file appears whole or not at all: it is written beside `path` and then renamed.
-        """
-        arrays = {
-            "format": np.array(_FORMAT),
-            "config": np.array(json.dumps(asdict(self.config))),
-            "dataset_name": np.array(self.dataset.name),
-        }
-        for name in _DATASET_ARRAYS:
-            arrays[f"dataset_{name}"] = getattr(self.dataset, name)
-        for name in _STEP_ARRAYS:
-            arrays[name] = getattr(self, name)
-        for name in _LAYER_ARRAYS:
-            for index, array in enumerate(getattr(self, name)):
-                if array is not None:
-                    arrays[f"{name}_{index}"] = array
-        _files.write_arrays(path, arrays)
-
-    @classmethod
-    def load(cls, path):
-        """Read a recording written by `save`.
-
-        Raises
-        ------
-        FileNotFoundError
-            If there is no such file.
-        ValueError
-            If the file is damaged, or is not a recording. Nothing in it is ever unpickled.
-        """
-        return _files.read_arrays(path, _from_arrays, "Recording.save")
-
 
 class TrainingDiverged(ArithmeticError):
     """The loss, the weights or the statistics stopped being finite.
@@ -213,6 +178,9 @@ class TrainingDiverged(ArithmeticError):
         )
         self.step = step
         self.recording = recording
+
+    def __reduce__(self):  # exceptions are pickled with their message alone
+        return type(self), (self.step, self.recording)
 
 
 @one_blas_thread
@@ -348,7 +316,7 @@ class _Tape:
         self.batch_sizes = np.empty(config.steps, dtype=np.int64)
         self.loss = np.empty(config.steps)
         self.checkpoint_steps = []
-        self.checkpoints = {name: () for name in _LAYER_ARRAYS if not name.startswith("batch_")}
+        self.checkpoints = dict.fromkeys(_AT_CHECKPOINTS, ())
         # Algorithm 2 wants random mini-batches, so the examples are shuffled once, whatever their order.
         self.train_x = dataset.train_x.astype(config.dtype, copy=False)
         self.train_x = self.train_x[_stream(config, "algorithm2").permutation(len(self.train_x))]
@@ -410,11 +378,9 @@ class _Tape:
         )
 
 
-_FORMAT = "bn_teach recording 1"
-_DATASET_ARRAYS = ("train_x", "train_y", "validation_x", "validation_y")
-_STEP_ARRAYS = ("batch_sizes", "loss", "checkpoint_steps")
-_LAYER_ARRAYS = tuple(
-    field.name for field in fields(Recording) if field.name not in ("config", "dataset", *_STEP_ARRAYS)
+_AT_CHECKPOINTS = (
+    *("population_mean", "population_var", "algorithm2_mean", "algorithm2_var"),
+    *("weight", "bias", "gamma", "beta"),
 )
 
 
@@ -461,6 +427,10 @@ def watched(watcher):
     watcher : callable
         Called as ``watcher(step, steps)`` after every step of `train` and `train_live`, on this thread; what it
         raises ends the training.
+
+    Returns
+    -------
+    context manager
 
     Examples
     --------
@@ -516,57 +486,3 @@ def _learnt_arrays(network):
 
 def _columns(statistics):
     return [mean for mean, _ in statistics], [var for _, var in statistics]
-
-
-def _from_arrays(arrays):
-    if str(arrays["format"]) != _FORMAT:
-        raise ValueError(f"its format is {str(arrays['format'])!r}, this version reads {_FORMAT!r}")
-    config = TrainingConfig(**json.loads(str(arrays["config"])))
-    dataset = Dataset(
-        **{name: arrays[f"dataset_{name}"] for name in _DATASET_ARRAYS},
-        name=str(arrays["dataset_name"]),
-    )
-    layers = {name: _stored_layers(arrays, name, config) for name in _LAYER_ARRAYS}
-    recording = Recording(config, dataset, **{name: arrays[name] for name in _STEP_ARRAYS}, **layers)
-    _check_consistent(recording)
-    return recording
-
-
-def _stored_layers(arrays, name, config):
-    if not name.startswith("batch_") and len(arrays["checkpoint_steps"]) == 0:
-        return ()  # the run diverged before its first checkpoint
-    hidden = len(config.hidden)
-    normed = hidden if config.batch_norm else 0
-    if name == "bias":
-        return (None,) * normed + tuple(arrays[f"bias_{i}"] for i in range(normed, hidden + 1))
-    return tuple(arrays[f"{name}_{i}"] for i in range(hidden + 1 if name == "weight" else normed))
-
-
-def _check_consistent(recording):
-    """Refuse a file whose arrays do not belong together."""
-    config, dataset, done = recording.config, recording.dataset, recording.checkpoint_steps
-    _check_run(dataset, config)
-    steps, checkpoints = len(recording.loss), len(done)
-    _check_stored("loss", recording.loss, (steps,), "f")
-    _check_stored("batch_sizes", recording.batch_sizes, (steps,), "i", minimum=2 if config.batch_norm else 1)
-    _check_stored("checkpoint_steps", done, (checkpoints,), "i", minimum=0)
-    if (np.diff(done) <= 0).any() or (done > steps).any():
-        raise ValueError(f"checkpoint_steps must rise to at most {steps}, got {done}")
-    sizes = [dataset.num_features, *config.hidden, dataset.num_classes]
-    shapes = {
-        "weight": [(checkpoints, inputs, outputs) for inputs, outputs in pairwise(sizes)],
-        "bias": [(checkpoints, outputs) for outputs in sizes[1:]],
-    }
-    for name in _LAYER_ARRAYS:
-        rows = steps if name.startswith("batch_") else checkpoints
-        per_layer = shapes.get(name, [(rows, units) for units in config.hidden])
-        for array, shape in zip(getattr(recording, name), per_layer):
-            if array is not None:
-                _check_stored(name, array, shape, "f", minimum=0 if name.endswith("_var") else None)
-
-
-def _check_stored(name, array, shape, kind, minimum=None):
-    if array.shape != shape or array.dtype.kind != kind:
-        raise ValueError(f"{name} should have shape {shape}, has {array.shape} and dtype {array.dtype}")
-    if not np.isfinite(array).all() or (minimum is not None and (array < minimum).any()):
-        raise ValueError(f"{name} holds numbers that no training gives")

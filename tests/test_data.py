@@ -189,11 +189,6 @@ def test_samples_have_the_populations_mean_and_standard_deviation():
     assert abs(x.std() - 2.0) < 0.036
 
 
-def test_the_mean_drifts_from_the_second_step_on():
-    x = GaussianPopulation(mean=5.0, std=0.0, drift_per_step=0.5).sample(2, steps=3, seed=0)
-    np.testing.assert_array_equal(x, [[5.0, 5.0], [5.5, 5.5], [6.0, 6.0]])
-
-
 def test_a_sample_depends_on_the_seed_alone():
     population = GaussianPopulation()
     np.testing.assert_array_equal(population.sample(3, 4, 7), population.sample(3, 4, np.random.default_rng(7)))
@@ -305,7 +300,6 @@ def test_bad_values_are_named(call, message):
         (lambda: Dataset.from_arrays(X, Y, seed=0.5), r"seed must be a whole number of at least 0, got 0\.5"),
         (lambda: Dataset.from_arrays(X, Y, seed=None), "seed must be a whole number of at least 0, got None"),
         (lambda: Dataset.from_arrays(X, Y, validation_fraction="a"), "validation_fraction must be .*got 'a'"),
-        (lambda: GaussianPopulation(drift_per_step="a"), "drift_per_step must be a finite number, got 'a'"),
         (lambda: GaussianPopulation().sample(2.0, 5, 0), r"batch_size must be .*got 2\.0"),
         (lambda: list(minibatches(5, 2, steps=1, seed=0, drop_last=1)), "drop_last must be True or False, got 1"),
     ],

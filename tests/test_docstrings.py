@@ -55,7 +55,7 @@ SIGNATURES = {
         "Dataset": "(train_x, train_y, validation_x, validation_y, name)",
         "Dataset.from_arrays": "(x, y, *, validation_fraction=0.25, seed=0, name='custom')",
         "load_digits": "(*, validation_fraction=0.25, seed=0)",
-        "GaussianPopulation": "(mean=0.0, std=1.0, drift_per_step=0.0)",
+        "GaussianPopulation": "(mean=0.0, std=1.0)",
         "GaussianPopulation.sample": "(self, batch_size, steps, seed)",
     },
     "network": {
@@ -64,14 +64,12 @@ SIGNATURES = {
         "ReLU": "()",
         "Sigmoid": "()",
         "Network": "(layers)",
-        "softmax_cross_entropy": "(scores, labels)",
+        "cross_entropy": "(scores, labels)",
     },
     "training": {
         "TrainingConfig": "(batch_size=16, steps=800, hidden=(100, 100), activation='relu', learning_rate=0.1, "
         "batch_norm=True, eps=1e-05, checkpoint_every=10, drop_last=True, weight_scale=None, dtype='float32', seed=0)",
         "train": "(dataset, config, *, on_step=None, should_stop=None)",
-        "Recording.save": "(self, path)",
-        "Recording.load": "(path)",
         "TrainingDiverged": None,
     },
     "replay": {
@@ -89,7 +87,6 @@ BARE = {
     "scale_and_shift",
     "moments",
     "batch_sum",
-    "cross_entropy",
     "hidden_sizes",
 }
 

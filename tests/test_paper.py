@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from figure1 import run_race
 
 from bn_teach.explorers import PaperFigure
 from bn_teach.figures import paper_figure, paper_ranges, paper_traces
@@ -19,9 +20,7 @@ from bn_teach.paper import (
     grid,
     listing,
     load_race,
-    run_race,
     run_side,
-    save_race,
     sigmoid_inputs,
     travel,
     widening,
@@ -123,23 +122,6 @@ def test_tuned_takes_the_rate_with_the_fewest_steps_in_the_median():
 def test_arriving_rates_are_those_at_which_all_arrive():
     race = a_race([[0, 9, 9], [0, 0, 9], [9, 9, 9], [0, 0, 0]], rates=[1, 1, 2, 2])
     assert race.arriving_rates(0.9, 0.1, batch_norm=True) == [1.0]
-
-
-def test_a_race_survives_saving(tmp_path):
-    race = a_race([[1, 2, 3]])
-    save_race(tmp_path / "race.npz", race)
-    again = load_race(tmp_path / "race.npz")
-    assert again.correct.tolist() == [[1, 2, 3]]
-    assert again.images == 10
-
-
-def test_what_is_no_race_is_refused(tmp_path):
-    (tmp_path / "no.npz").write_bytes(b"nothing")
-    with pytest.raises(ValueError, match="path must name a file written by save_race"):
-        load_race(tmp_path / "no.npz")
-    save_race(tmp_path / "cut.npz", replace(a_race([[1, 2, 3]]), steps=np.array([10])))
-    with pytest.raises(ValueError, match="do not belong together"):
-        load_race(tmp_path / "cut.npz")
 
 
 # What a sigmoid is given

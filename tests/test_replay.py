@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from bn_teach import training
 from bn_teach.batchnorm import BatchNorm, batch_norm_inference
 from bn_teach.data import Dataset, minibatches
-from bn_teach.network import BatchNormLayer, Network, softmax_cross_entropy
+from bn_teach.network import BatchNormLayer, Network, cross_entropy
 from bn_teach.replay import ESTIMATORS, early_stop, keep_best, restore, running_statistics
 from bn_teach.replay import replay as replay_of
 from bn_teach.running import exponential_moving_average, unbiased_variance
@@ -57,7 +57,7 @@ def train_the_ordinary_way(dataset, config, *, momentum, unbiased):
     )
     losses, means, variances, accuracies, validation_losses = [], [], [], [], []
     for step, rows in enumerate(batches, start=1):
-        loss, dscores = softmax_cross_entropy(network(train_x[rows]), dataset.train_y[rows])
+        loss, dscores = cross_entropy(network(train_x[rows]), dataset.train_y[rows])
         network.backward(dscores)
         network.descend(config.learning_rate)
         losses.append(loss)
@@ -70,7 +70,7 @@ def train_the_ordinary_way(dataset, config, *, momentum, unbiased):
             for norm in norms:
                 norm.train()
             accuracies.append(np.mean(scores.argmax(axis=1) == dataset.validation_y))
-            validation_losses.append(softmax_cross_entropy(scores, dataset.validation_y)[0])
+            validation_losses.append(cross_entropy(scores, dataset.validation_y)[0])
     stack = [tuple(map(np.stack, zip(*steps))) for steps in (means, variances)]
     return losses, *stack, accuracies, validation_losses
 
@@ -232,7 +232,7 @@ def test_accuracy_and_loss_are_those_of_inference_under_the_statistics(recording
     for k in range(3):
         scores = scores_under(recording, k, [(mean[k], var[k]) for mean, var in zip(ours.mean, ours.var)])
         assert ours.validation_accuracy[k] == np.mean(scores.argmax(axis=1) == labels)
-        assert ours.validation_loss[k] == pytest.approx(softmax_cross_entropy(scores, labels)[0], rel=1e-4)
+        assert ours.validation_loss[k] == pytest.approx(cross_entropy(scores, labels)[0], rel=1e-4)
 
 
 @pytest.mark.parametrize(("m", "sizes"), [(8, [8] * 5), (14, [14, 26]), (50, [40])])
@@ -245,7 +245,7 @@ def test_the_batch_estimator_is_training_mode_on_validation_mini_batches(clouds,
     for k, network in enumerate(run.networks()):
         scores = np.concatenate([network(rows) for rows in np.split(x, np.cumsum(sizes)[:-1])])
         assert ours.validation_accuracy[k] == np.mean(scores.argmax(axis=1) == y)
-        assert ours.validation_loss[k] == pytest.approx(softmax_cross_entropy(scores, y)[0], rel=1e-4)
+        assert ours.validation_loss[k] == pytest.approx(cross_entropy(scores, y)[0], rel=1e-4)
 
 
 def test_the_order_of_the_validation_set_matters_to_the_batch_estimator_alone(clouds):
@@ -293,7 +293,7 @@ def test_without_batch_norm_every_estimator_gives_the_plain_network(plain_record
     ours, data = replay_of(plain_recording, [0.0, 0.9], estimator=estimator), plain_recording.dataset
     scores = [network(data.validation_x.astype("float32")) for network in plain_recording.networks()]
     assert ours.validation_accuracy.tolist() == [np.mean(s.argmax(axis=1) == data.validation_y) for s in scores]
-    expected = [softmax_cross_entropy(s, data.validation_y)[0] for s in scores]
+    expected = [cross_entropy(s, data.validation_y)[0] for s in scores]
     np.testing.assert_allclose(ours.validation_loss, expected, rtol=1e-5)
     if estimator != "batch":
         assert ours.mean == ours.var == ()
@@ -458,7 +458,7 @@ def test_restored_weights_meet_the_statistics_asked_for(recording, estimator):
         scores = scores_under(recording, weights, pairs)
         accuracy, loss = restore(ours, ours.steps[weights], ours.steps[statistics])
         assert accuracy == np.mean(scores.argmax(axis=1) == labels)
-        assert loss == pytest.approx(softmax_cross_entropy(scores, labels)[0], rel=1e-4)
+        assert loss == pytest.approx(cross_entropy(scores, labels)[0], rel=1e-4)
 
 
 def test_where_nothing_is_stored_the_statistics_of_another_step_change_nothing(recording, plain_recording):

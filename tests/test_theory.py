@@ -184,8 +184,9 @@ def test_std_of_the_running_variance_by_hand():
 @pytest.mark.parametrize(("momentum", "drift", "m"), list(product([0.0, 0.5, 0.8, 0.9], [-0.1, 0.01, 0.3], [2, 16])))
 def test_the_running_mean_lags_behind_a_moving_target(momentum, drift, m):
     runs, steps = 100, 150  # 0.9^150 is 1e-7
-    population = GaussianPopulation(mean=5.0, std=2.0, drift_per_step=drift)
+    population = GaussianPopulation(mean=5.0, std=2.0)
     means = population.sample(m * runs, steps, seed=0).reshape(steps, runs, m).mean(axis=-1)
+    means += drift * np.arange(steps)[:, None]
     running = exponential_moving_average(means, momentum, initial=5.0)[-1]
     target = 5.0 + drift * (steps - 1)
     error = running_mean_std(2.0, momentum, m) / math.sqrt(runs)
@@ -194,7 +195,7 @@ def test_the_running_mean_lags_behind_a_moving_target(momentum, drift, m):
 
 @pytest.mark.parametrize("momentum", [0.0, 0.5, 0.9, 0.95])
 def test_the_lag_without_noise_is_exact(momentum):
-    means = GaussianPopulation(std=0.0, drift_per_step=0.1).sample(1, 1000, seed=0)[:, 0]
+    means = 0.1 * np.arange(1000)
     running = exponential_moving_average(means, momentum)
     assert means[-1] - running[-1] == pytest.approx(drift_lag(momentum, 0.1), rel=1e-9, abs=1e-12)
 
@@ -321,8 +322,8 @@ def test_best_momentum_against_brute_force(sigma, m, drift):
 def test_best_momentum_is_best_in_simulation():
     # sigma 1, m 16, drift 0.01: about 0.835
     momenta = np.array([0.3, 0.6, best_momentum(1.0, 16, 0.01), 0.93, 0.98])
-    population = GaussianPopulation(drift_per_step=0.01)
-    means = population.sample(16 * 500, 300, seed=0).reshape(300, 500, 16).mean(axis=-1)
+    means = GaussianPopulation().sample(16 * 500, 300, seed=0).reshape(300, 500, 16).mean(axis=-1)
+    means += 0.01 * np.arange(300)[:, None]
     running = exponential_moving_average(means, momenta)[:, -1]
     errors = np.mean((running - 0.01 * 299) ** 2, axis=1)
     assert errors.argmin() == 2

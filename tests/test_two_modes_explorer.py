@@ -7,7 +7,7 @@ from bn_teach.batchnorm import BatchNorm
 from bn_teach.data import Dataset, load_digits
 from bn_teach.explorers import TwoModesExplorer
 from bn_teach.figures import two_modes_figure
-from bn_teach.network import softmax_cross_entropy
+from bn_teach.network import cross_entropy
 from bn_teach.questions import two_modes as questions
 from bn_teach.replay import replay
 from bn_teach.sentences import two_modes_numbers
@@ -69,7 +69,7 @@ def test_training_mode_is_a_forward_pass_of_the_batch(run):
     network = run.network_at(len(run.checkpoint_steps) - 1)
     for rows, probabilities in zip(both.rows, both.training):
         scores = network(run.dataset.validation_x[rows])[:1]
-        _, gradient = softmax_cross_entropy(scores, np.zeros(1, dtype=int))
+        _, gradient = cross_entropy(scores, np.zeros(1, dtype=int))
         expected = gradient[0] + np.eye(10)[0]  # the gradient of cross-entropy is the probabilities less the label
         np.testing.assert_allclose(probabilities, expected, atol=1e-4)
 
