@@ -5,7 +5,7 @@ cores of this machine, or to those of a cluster. A recording takes megabytes; it
 accuracy curves where it was made, and only these travel.
 """
 
-from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Executor, wait
+from concurrent.futures import Executor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 
@@ -15,8 +15,6 @@ from bn_teach import _checks
 from bn_teach.data import Dataset
 from bn_teach.replay import ESTIMATORS, MOVED_BY_MOMENTUM, replay
 from bn_teach.training import Recording, TrainingConfig, train
-
-_NAMED = 4  # configurations that an error names one by one
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,7 +104,7 @@ class Sweep:
 
 
 class SweepFailed(RuntimeError):
-    """Some configurations, or the executor, failed.
+    """Some configurations failed.
 
     Attributes
     ----------
@@ -116,12 +114,17 @@ class SweepFailed(RuntimeError):
         All the others; None if there are none.
     """
 
-    def __init__(self, message, failures, result):
-        super().__init__(message)
+    def __init__(self, failures, result):
+        first, reason = next(iter(failures.items()))
+        kept = "" if result is None else " The results of the others are in .result of this error."
+        super().__init__(
+            f"{len(failures)} configuration(s) failed, the first of them {_short(first)}: {reason} "
+            f".failures has them all.{kept}"
+        )
         self.failures, self.result = failures, result
 
 
-def sweep(dataset, configs, momenta, *, estimators=("ema",), executor=None, progress=None, timeout=None):
+def sweep(dataset, configs, momenta, *, estimators=("ema",), executor=None, progress=None):
     """Train every configuration, and find its accuracy under every momentum and estimator.
 
     Parameters
@@ -139,9 +142,6 @@ def sweep(dataset, configs, momenta, *, estimators=("ema",), executor=None, prog
     progress : callable or True, optional
         Called as ``progress(done, total)`` after every configuration; what it raises ends the sweep.
         True shows a bar, in a notebook or in a terminal (this needs the package tqdm).
-    timeout : float, optional
-        How many seconds an executor may finish nothing before the sweep gives up on what is missing.
-        Default: any number; a cluster may still be starting its workers.
 
     Returns
     -------
@@ -153,9 +153,10 @@ def sweep(dataset, configs, momenta, *, estimators=("ema",), executor=None, prog
     ValueError, TypeError
         For an empty sequence, duplicates, or values that are not allowed; named.
     SweepFailed
-        When a configuration fails (it diverges, say), or when the executor is shut down, cannot
-        pickle the data or loses its workers. The results of the others are in its `.result`, and what
-        is missing in its `.failures`: ``sweep(dataset, list(error.failures), ...)`` does the rest.
+        When configurations fail (they diverge, say). The results of the others are in its `.result`.
+    Exception
+        Whatever the executor raises (it is shut down, cannot pickle the data, loses its workers), with a
+        note that names the configuration. It ends the sweep.
 
     Notes
     -----
@@ -171,49 +172,8 @@ def sweep(dataset, configs, momenta, *, estimators=("ema",), executor=None, prog
     "spawn" starts every worker afresh, on every system. A worker that is a copy ("fork") can lock up
     when this process has threads, and a notebook's has.
 
-    *A cluster that runs Dask*: install `bn_teach` with its extra ``cluster`` here, on the scheduler
-    and on the workers, in the same versions, and ask whoever runs it for its address::
-
-        from dask.distributed import Client
-
-        with Client("tcp://scheduler.example.org:8786") as client:
-            sweep(dataset, configs, momenta, executor=client.get_executor(), progress=True)
-
-    *A cluster with a queue*: the package dask-jobqueue submits workers as jobs (to SLURM here; it
-    knows others), from a machine that may submit. Its defaults come from a file that the people who
-    run the cluster may have written already::
-
-        from dask_jobqueue import SLURMCluster
-
-        with SLURMCluster(cores=1, memory="2GB", walltime="01:00:00") as cluster:
-            cluster.scale(jobs=20)
-            with cluster.get_client() as client:
-                sweep(dataset, configs, momenta, executor=client.get_executor(), progress=True)
-
-    *A JupyterHub with Dask Gateway*::
-
-        from dask_gateway import Gateway
-
-        with Gateway().new_cluster() as cluster:
-            cluster.scale(20)
-            with cluster.get_client() as client:
-                sweep(dataset, configs, momenta, executor=client.get_executor(), progress=True)
-
-    Dask moves the tasks of a worker that is lost to another. On Linux it has its workers hand memory
-    back to the system so eagerly that training takes twice as long. Whoever starts the workers can stop
-    that with the environment variables ``MALLOC_MMAP_THRESHOLD_=33554432`` and
-    ``MALLOC_TRIM_THRESHOLD_=134217728``. For workers that are started from here::
-
-        with dask.config.set({
-            "distributed.nanny.pre-spawn-environ.MALLOC_MMAP_THRESHOLD_": 2**25,
-            "distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": 2**27,
-        }):
-            cluster = dask.distributed.LocalCluster()
-
-    Whatever else offers a `concurrent.futures.Executor` (mpi4py, Parsl, ...) works the same way.
-
-    What travels: the data go out with every configuration (half a megabyte for the digits, sent in
-    about a millisecond), a few kilobytes of accuracies come back.
+    *A cluster*: whatever offers a `concurrent.futures.Executor` works the same way. `docs/clusters.md` has
+    recipes for Dask, for queues such as SLURM's, and for a JupyterHub.
 
     Examples
     --------
@@ -228,11 +188,9 @@ def sweep(dataset, configs, momenta, *, estimators=("ema",), executor=None, prog
     momenta = _check_momenta(momenta)
     estimators = _check_estimators(estimators, momenta)
     _check_executor(executor)
-    if timeout is not None:
-        timeout = _checks.number("timeout", timeout, above=0.0)
     curves, failures = {}, {}
     with _reporting(progress, len(configs)) as report:
-        for config, (reduced, failure) in _outcomes(executor, timeout, dataset, configs, momenta, estimators):
+        for config, (reduced, failure) in _outcomes(executor, configs, dataset, momenta, estimators):
             if failure is None:
                 curves[config] = reduced
             else:
@@ -240,8 +198,7 @@ def sweep(dataset, configs, momenta, *, estimators=("ema",), executor=None, prog
             report(len(curves) + len(failures), len(configs))
     result = _collected(configs, momenta, estimators, curves)
     if failures:
-        failures = {config: failures[config] for config in configs if config in failures}
-        raise SweepFailed(_what_failed(failures, len(configs)), failures, result)
+        raise SweepFailed({config: failures[config] for config in configs if config in failures}, result)
     return result
 
 
@@ -258,78 +215,45 @@ def _accuracy_curves(recording, momenta, estimators):
     return curves
 
 
-def _train_and_reduce(dataset, config, momenta, estimators):
+def _train_and_reduce(config, dataset, momenta, estimators):
     """What a worker does: (steps, curves) and None, or None and what went wrong.
 
-    An error comes back as text: some cannot be pickled, and TrainingDiverged carries a recording.
+    An error comes back as text: that of a training that diverged carries its recording, which is megabytes.
     """
     try:
         recording = train(dataset, config)
         return (recording.checkpoint_steps, _accuracy_curves(recording, momenta, estimators)), None
     except Exception as error:
-        return None, f"{type(error).__name__}: {error}".rstrip(".") + "."
+        return None, f"{type(error).__name__}: {error}"
 
 
-def _outcomes(executor, timeout, dataset, configs, momenta, estimators):
-    """Yield (config, outcome) as they come; whatever the executor itself raises is an outcome too."""
+def _outcomes(executor, configs, *arguments):
+    """Yield (config, outcome) as they come."""
     if executor is None:
-        for config in configs:
-            yield config, _train_and_reduce(dataset, config, momenta, estimators)
+        yield from ((config, _train_and_reduce(config, *arguments)) for config in configs)
         return
-    futures, refused = {}, {}
+    futures = {}
     try:
         for config in configs:
-            try:
-                futures[executor.submit(_train_and_reduce, dataset, config, momenta, estimators)] = config
-            except Exception as error:
-                refused[config] = None, _blame(executor, error)
-        yield from refused.items()
-        pending = set(futures)
-        while pending:
-            done, pending = wait(pending, timeout, FIRST_COMPLETED)
-            for future in done:
-                try:
-                    yield futures[future], future.result()
-                except (Exception, CancelledError) as error:
-                    yield futures[future], (None, _blame(executor, error))
-            if not done:
-                idle = f"{_named(executor)} finished nothing for {timeout:g} seconds. Has it any workers?"
-                yield from ((futures[future], (None, idle)) for future in pending)
-                return
+            with _naming(config):
+                futures[executor.submit(_train_and_reduce, config, *arguments)] = config
+        for future in as_completed(futures):
+            with _naming(futures[future]):
+                outcome = future.result()
+            yield futures[future], outcome
     finally:
         for future in futures:
             future.cancel()
 
 
-def _blame(executor, error):
-    """Say what is wrong with an executor, and what to do: tasks catch their own errors, so this one is not a task's."""
-    while isinstance(error.__cause__, Exception) and type(error.__cause__).__name__ != "_RemoteTraceback":
-        error = error.__cause__  # Dask wraps what went wrong in "could not serialize"
-    kind = type(error).__name__
-    text = f"{kind}: {error}".strip(": \n").partition("\n")[0]
-    if isinstance(error, BrokenExecutor) or kind == "KilledWorker":
-        trouble = "lost its workers"
-        advice = (
-            "They were killed (out of memory?), or could not start: a script needs `if __name__ == '__main__':` "
-            "above its process pool, and a class defined in a notebook is unknown to them. "
-            "A new executor can do what is missing."
-        )
-    elif isinstance(error, CancelledError):
-        trouble, advice = "cancelled the task", "Did somebody shut it down, or its cluster? Make a new one."
-    elif any(word in text for word in ("shutdown", "shut down", "closed")):
-        trouble, advice = "is shut down", "Make a new one, and keep it open until the sweep is done."
-    elif isinstance(error, ImportError):
-        trouble, advice = "cannot import what the task needs", "Install the same versions where it runs as here."
-    elif any(word in text.lower() for word in ("pickle", "serialize")):
-        trouble = "cannot pickle the task"
-        advice = "What goes to another process must consist of arrays, numbers and classes that a module defines."
-    else:
-        trouble, advice = "did not run the task", "Leave it out to train in this process."
-    return f"{_named(executor)} {trouble} ({text}). {advice}"
-
-
-def _named(executor):
-    return f"executor {type(executor).__name__}"
+@contextmanager
+def _naming(config):
+    """Put the configuration's name on what an executor raises: a task catches its own errors."""
+    try:
+        yield
+    except BaseException as error:
+        error.add_note(f"This happened to {_short(config)}, which the sweep gave to its executor.")
+        raise
 
 
 def _collected(configs, momenta, estimators, curves):
@@ -343,20 +267,6 @@ def _collected(configs, momenta, estimators, curves):
         steps=curves[done[0]][0],
         accuracy=np.stack([curves[config][1] for config in done]),
     )
-
-
-def _what_failed(failures, total):
-    by_reason = {}
-    for config, reason in failures.items():
-        by_reason.setdefault(reason, []).append(_short(config))
-    parts = [f"{_few(names)}: {reason}" for reason, names in by_reason.items()]
-    kept = [] if len(failures) == total else ["The results of the others are in .result of this error."]
-    return " ".join([f"{len(failures)} of {total} configurations failed.", *parts, *kept])
-
-
-def _few(names):
-    left_out = len(names) - _NAMED
-    return ", ".join(names[:_NAMED]) + (f" and {left_out} more" if left_out > 0 else "")
 
 
 def _short(config):
