@@ -22,30 +22,28 @@ def describe(value):
 def integer(name, value, minimum=None, maximum=None):
     """Return `value` as an int within [minimum, maximum]."""
     allowed = "a whole number" + _range_text(minimum, maximum)
-    if isinstance(value, (bool, np.bool_)):
-        raise TypeError(f"{name} must be {allowed}, got {describe(value)}")
     try:
-        number = operator.index(value)
+        number = None if isinstance(value, (bool, np.bool_)) else operator.index(value)
     except TypeError:
-        raise TypeError(f"{name} must be {allowed}, got {describe(value)}") from None
+        number = None
+    if number is None:
+        raise _refusal(TypeError, name, allowed, value)
     if (minimum is not None and number < minimum) or (maximum is not None and number > maximum):
-        raise ValueError(f"{name} must be {allowed}, got {number}")
+        raise _refusal(ValueError, name, allowed, value)
     return number
 
 
 def number(name, value, minimum=None, maximum=None, *, above=None):
     """Return `value` as a finite float within [minimum, maximum], or strictly above `above`."""
-    allowed = "a finite number" + _range_text(minimum, maximum)
-    if above is not None:
-        allowed += f" above {above}"
+    allowed = "a finite number" + _range_text(minimum, maximum) + ("" if above is None else f" above {above}")
     if isinstance(value, (str, bytes, bool, np.bool_, list, tuple)) or np.ndim(value) != 0:
-        raise TypeError(f"{name} must be {allowed}, got {describe(value)}")
+        raise _refusal(TypeError, name, allowed, value)
     try:
         result = float(value)
     except OverflowError:  # a whole number beyond any float
         result = math.inf
     except (TypeError, ValueError):
-        raise TypeError(f"{name} must be {allowed}, got {describe(value)}") from None
+        raise _refusal(TypeError, name, allowed, value) from None
     outside = (
         not math.isfinite(result)
         or (minimum is not None and result < minimum)
@@ -53,23 +51,29 @@ def number(name, value, minimum=None, maximum=None, *, above=None):
         or (above is not None and result <= above)
     )
     if outside:
-        raise ValueError(f"{name} must be {allowed}, got {describe(value)}")
+        raise _refusal(ValueError, name, allowed, value)
     return result
 
 
 def boolean(name, value):
     """Return `value` as a bool; numbers and strings are refused, because they are usually slips."""
     if not isinstance(value, (bool, np.bool_)):
-        raise TypeError(f"{name} must be True or False, got {describe(value)}")
+        raise _refusal(TypeError, name, "True or False", value)
     return bool(value)
 
 
 def choice(name, value, allowed):
     """Return `value` if it is one of `allowed`."""
-    if not isinstance(value, str):
-        raise TypeError(f"{name} must be one of {', '.join(map(repr, allowed))}, got {describe(value)}")
-    if value not in allowed:
-        raise ValueError(f"{name} must be one of {', '.join(map(repr, allowed))}, got {value!r}")
+    if not isinstance(value, str) or value not in allowed:
+        error = ValueError if isinstance(value, str) else TypeError
+        raise _refusal(error, name, f"one of {', '.join(map(repr, allowed))}", value)
+    return value
+
+
+def instance(name, value, kind, hint=""):
+    """Return `value` if it is a `kind`."""
+    if not isinstance(value, kind):
+        raise _refusal(TypeError, name, f"a {kind.__name__}{hint}", value)
     return value
 
 
@@ -78,49 +82,58 @@ def momentum(value, name="momentum"):
     try:
         return number(name, value, 0.0, 1.0)
     except ValueError:
-        raise ValueError(
-            f"{name} must be between 0 and 1 (the weight kept on the old estimate), got {describe(value)}"
-        ) from None
+        raise _refusal(ValueError, name, "between 0 and 1 (the weight kept on the old estimate)", value) from None
 
 
 def momenta(value, name="momentum"):
     """Return a momentum as a float, or a 1-D array-like of them as a float64 array."""
     if not isinstance(value, (list, tuple)) and np.ndim(value) == 0:
         return momentum(value, name)
-    values = array(name, value)
-    if values.ndim != 1:
-        raise ValueError(f"{name} must be a number or a 1-D array, got shape {values.shape}")
-    for one in values:
-        momentum(one, name)
-    return values.astype(np.float64)
+    values = array(name, value, shape=(None,))
+    return np.array([momentum(one, name) for one in values])
 
 
-def array(name, value, *, ndim=None, shape=None, minimum=None):
+def debiasable(momentum, name="momentum"):
+    """Refuse a momentum of 1: such an average never leaves its start, so nothing remains without it."""
+    if np.any(np.equal(momentum, 1)):
+        raise ValueError(f"{name} must be below 1 to be debiased, got 1: the average never leaves its initial value")
+
+
+def distinct(name, values, check):
+    """Return `values`, each through `check`, as a tuple: at least one of them and no two alike."""
+    if isinstance(values, (str, bytes)) or not np.iterable(values):
+        raise _refusal(TypeError, name, "a sequence", values)
+    checked = tuple(check(value) for value in values)
+    if not checked:
+        raise ValueError(f"{name} must not be empty")
+    for at, value in enumerate(checked):
+        if value in checked[:at]:
+            raise ValueError(f"{name} must not repeat, got {describe(value)} twice")
+    return checked
+
+
+def array(name, value, *, shape=None, minimum=None):
     """Return `value` as a non-empty, finite array of real numbers; float32 and float64 are kept.
 
     Everything else (lists, integers, float16) becomes float64. `shape` may hold None where any
-    length will do; `minimum` is the least value allowed.
+    length will do, and end in ... where more axes may follow; `minimum` is the least value allowed.
     """
-    try:
-        values = np.asarray(value)
-    except ValueError:
-        raise ValueError(f"{name} must be an array of numbers, got rows of unequal length") from None
-    if values.dtype.kind not in "fiu":
-        raise TypeError(f"{name} must be an array of real numbers, got {describe(value)}")
+    values = _as_array(name, value, "fiu", "an array of real numbers", shape)
     if values.dtype not in (np.float32, np.float64):
         values = values.astype(np.float64)
-    if ndim is not None and values.ndim != ndim:
-        raise ValueError(f"{name} must have {ndim} dimension(s), got shape {values.shape}")
-    if shape is not None and not _fits(values.shape, shape):
-        wanted = "(" + ", ".join("any" if n is None else str(n) for n in shape) + ("," * (len(shape) == 1)) + ")"
-        raise ValueError(f"{name} must have shape {wanted}, got {values.shape}")
-    if values.size == 0:
-        raise ValueError(f"{name} must not be empty, got shape {values.shape}")
     if not np.isfinite(values).all():
         raise ValueError(f"{name} must be finite everywhere, got NaN or infinity in it")
     if minimum is not None and values.min() < minimum:
         raise ValueError(f"{name} must be at least {minimum} everywhere, got {values.min()}")
     return values
+
+
+def integers(name, value, minimum, *, shape=None):
+    """Return `value` as a non-empty int64 array of whole numbers, all at least `minimum`; `shape` as in `array`."""
+    values = _as_array(name, value, "iu", "a whole number (or an array of them)", shape)
+    if values.min() < minimum:
+        raise ValueError(f"{name} must be at least {minimum} everywhere, got {values.min()}")
+    return values.astype(np.int64)
 
 
 def generator(seed, name="seed"):
@@ -130,8 +143,30 @@ def generator(seed, name="seed"):
     return np.random.default_rng(integer(name, seed, 0))
 
 
+def _as_array(name, value, kinds, allowed, shape):
+    try:
+        values = np.asarray(value)
+    except ValueError:
+        raise ValueError(f"{name} must be {allowed}, got rows of unequal length") from None
+    if values.dtype.kind not in kinds:
+        raise _refusal(TypeError, name, allowed, value)
+    if shape is not None and not _fits(values.shape, shape):
+        wanted = ", ".join({None: "any", ...: "..."}.get(n, str(n)) for n in shape) + "," * (len(shape) == 1)
+        raise ValueError(f"{name} must have shape ({wanted}), got {values.shape}")
+    if values.size == 0:
+        raise ValueError(f"{name} must not be empty, got shape {values.shape}")
+    return values
+
+
 def _fits(shape, wanted):
+    if wanted and wanted[-1] is ...:
+        wanted = wanted[:-1]
+        shape = shape[: len(wanted)]
     return len(shape) == len(wanted) and all(w in (None, n) for n, w in zip(shape, wanted, strict=True))
+
+
+def _refusal(error, name, allowed, value):
+    return error(f"{name} must be {allowed}, got {describe(value)}")
 
 
 def _range_text(minimum, maximum):
@@ -139,6 +174,4 @@ def _range_text(minimum, maximum):
         return f" from {minimum} to {maximum}"
     if minimum is not None:
         return f" of at least {minimum}"
-    if maximum is not None:
-        return f" of at most {maximum}"
-    return ""
+    return "" if maximum is None else f" of at most {maximum}"

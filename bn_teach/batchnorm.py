@@ -56,8 +56,8 @@ def batch_statistics(x):
     [ 2. 10.] [1. 0.]
     """
     with np.errstate(over="ignore", invalid="ignore"):
-        mean, _, var = moments(_rows(_batch("x", x)))
-    return mean, _overflow_checked(var)
+        mean, _, var = moments(_rows(_checks.array("x", x, shape=_BATCH)))
+    return mean, _finite(var)
 
 
 def batch_norm_forward(x, gamma, beta, *, eps=1e-5):
@@ -93,13 +93,10 @@ def batch_norm_forward(x, gamma, beta, *, eps=1e-5):
     >>> print(y.ravel())
     [-1.  1.]
     """
-    x = _batch("x", x)
-    gamma, beta = _per_channel(x, gamma=gamma, beta=beta)
-    eps = _checks.number("eps", eps, 0.0)
-    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # refused below
-        y, cache = normalize(_rows(x), gamma, beta, eps)
-    _divisible(_overflow_checked(cache.var), eps)
-    return _unrows(y, x.shape), cache._replace(shape=x.shape)
+    x = _checks.array("x", x, shape=_BATCH)
+    gamma = _checks.array("gamma", gamma, shape=x.shape[1:2])
+    beta = _checks.array("beta", beta, shape=x.shape[1:2])
+    return _forward(x, gamma, beta, _checks.number("eps", eps, 0.0))
 
 
 def batch_norm_backward(dy, cache):
@@ -140,8 +137,7 @@ def batch_norm_backward(dy, cache):
     >>> print(abs(dx).max() < 1e-12, dbeta)
     True [3.]
     """
-    if not isinstance(cache, Cache):
-        raise TypeError(f"cache must come from batch_norm_forward, got {_checks.describe(cache)}")
+    _checks.instance("cache", cache, Cache, " from batch_norm_forward")
     dy = _checks.array("dy", dy, shape=cache.shape)
     dx, dgamma, dbeta = normalize_backward(_rows(dy), cache)
     return _unrows(dx, dy.shape), dgamma, dbeta
@@ -177,10 +173,8 @@ def batch_norm_inference(x, mean, var, gamma, beta, *, eps=1e-5):
     >>> print(batch_norm_inference([[3.0]], [1.0], [4.0], [1.0], [0.0], eps=0.0))
     [[1.]]
     """
-    x = _batch("x", x)
-    _per_channel(x, mean=mean, var=var, gamma=gamma, beta=beta)  # do they fit x? rounded only when folded
-    scale, shift = fold(mean, var, gamma, beta, eps=eps)
-    return _unrows(_rows(x) * scale.astype(x.dtype) + shift.astype(x.dtype), x.shape)
+    x = _checks.array("x", x, shape=_BATCH)
+    return _inference(x, *_given(x.shape[1:2], mean, var, gamma, beta, eps))
 
 
 def fold(mean, var, gamma, beta, *, eps=1e-5):
@@ -214,13 +208,7 @@ def fold(mean, var, gamma, beta, *, eps=1e-5):
     >>> print(scale, shift)
     [3.] [-3.]
     """
-    mean = _checks.array("mean", mean, ndim=1)
-    var = _checks.array("var", var, shape=mean.shape, minimum=0)
-    gamma = _checks.array("gamma", gamma, shape=mean.shape)
-    beta = _checks.array("beta", beta, shape=mean.shape)
-    eps = _checks.number("eps", eps, 0.0)
-    _divisible(var, eps)
-    return scale_and_shift(mean, var, gamma, beta, eps)
+    return scale_and_shift(*_given((None,), mean, var, gamma, beta, eps))
 
 
 # The bare mathematics, on arrays laid out as (m, C) or (batches, m, C). The functions above check
@@ -381,12 +369,13 @@ class BatchNorm:
 
     def __call__(self, x):
         """Normalise `x`, (N, C) or (N, C, *spatial); in training mode, update the averages too."""
-        x = self._checked(x)
+        x = _checks.array("x", x, shape=(None, self.num_features, ...))
         if not self.training:
-            return batch_norm_inference(x, self.running_mean, self.running_var, self.gamma, self.beta, eps=self.eps)
+            _divisible(self.running_var, self.eps)
+            return _inference(x, self.running_mean, self.running_var, self.gamma, self.beta, self.eps)
         m = x.size // self.num_features
         self._refuse_single(m)
-        y, self._cache = batch_norm_forward(x, self.gamma, self.beta, eps=self.eps)
+        y, self._cache = _forward(x, self.gamma, self.beta, self.eps)
         self._update(self._cache.mean, self._cache.var, m)
         return y
 
@@ -406,41 +395,40 @@ class BatchNorm:
         self.running_mean = p * self.running_mean + (1 - p) * batch_mean.astype(np.float64)
         self.running_var = p * self.running_var + (1 - p) * batch_var.astype(np.float64)
 
-    def _checked(self, x):
-        x = _batch("x", x)
-        if x.shape[1] != self.num_features:
-            raise ValueError(
-                f"x must have {self.num_features} channels (axis 1), because the layer was made for "
-                f"{self.num_features}; got shape {x.shape}"
-            )
-        return x
-
     def _refuse_single(self, m):
-        if m > 1:
-            return
-        if self._single_example == "nan":
-            raise ValueError(
-                "x must have at least 2 values per channel in training mode, got 1: this framework's "
-                "m/(m-1) divides by zero here and its running variance becomes NaN"
+        if m < 2 and (self.unbiased or self._single_example != "beta"):
+            why = (
+                "this framework's m/(m-1) divides by zero here, and its running variance becomes NaN"
+                if self._single_example == "nan"
+                else "a single value has no variance (call eval() to predict one example)"
             )
-        if self._single_example == "error" or self.unbiased:
-            raise ValueError(
-                "x must have at least 2 values per channel in training mode, got 1: a single value has no "
-                "variance (call eval() to predict one example)"
-            )
+            raise ValueError(f"x must have at least 2 values per channel in training mode, got 1: {why}")
 
 
-def _batch(name, x):
-    x = _checks.array(name, x)
-    if x.ndim < 2:
-        raise ValueError(f"{name} must have shape (N, C) or (N, C, *spatial), got {x.shape}")
-    return x
+_BATCH = (None, None, ...)  # (N, C, *spatial)
 
 
-def _per_channel(x, **arrays):
-    """Return one number per channel of `x` for each of `arrays`, in the precision of `x`."""
-    channels = (x.shape[1],)
-    return [_checks.array(name, a, shape=channels).astype(x.dtype, copy=False) for name, a in arrays.items()]
+def _given(channels, mean, var, gamma, beta, eps):
+    """Statistics and parameters as somebody gave them, checked: `channels` is the shape that the mean must have."""
+    mean = _checks.array("mean", mean, shape=channels)
+    var = _checks.array("var", var, shape=mean.shape, minimum=0)
+    gamma = _checks.array("gamma", gamma, shape=mean.shape)
+    beta = _checks.array("beta", beta, shape=mean.shape)
+    eps = _checks.number("eps", eps, 0.0)
+    _divisible(var, eps)
+    return mean, var, gamma, beta, eps
+
+
+def _forward(x, gamma, beta, eps):
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # refused below
+        y, cache = normalize(_rows(x), gamma.astype(x.dtype, copy=False), beta.astype(x.dtype, copy=False), eps)
+    _divisible(_finite(cache.var), eps)
+    return _unrows(y, x.shape), cache._replace(shape=x.shape)
+
+
+def _inference(x, mean, var, gamma, beta, eps):
+    scale, shift = scale_and_shift(mean, var, gamma, beta, eps)
+    return _unrows(_rows(x) * scale.astype(x.dtype) + shift.astype(x.dtype), x.shape)
 
 
 def _rows(x):
@@ -456,7 +444,7 @@ def _unrows(rows, shape):
     return np.moveaxis(rows.reshape(n, *spatial, channels), -1, 1)
 
 
-def _overflow_checked(var):
+def _finite(var):
     if not np.isfinite(var).all():
         raise ValueError(f"x must be small enough for its variance to fit {var.dtype}, got an overflow")
     return var
@@ -464,8 +452,7 @@ def _overflow_checked(var):
 
 def _divisible(var, eps):
     if not np.all(var + eps > 0):
-        channel = int(np.argmin(var))
         raise ValueError(
             f"eps must be above 0 when a variance is zero, got eps={eps:g} ({var.dtype}) and zero variance in "
-            f"channel {channel}"
+            f"channel {np.argmin(var)}"
         )

@@ -29,17 +29,14 @@ class Dataset:
 
     def __post_init__(self):
         for part in ("train", "validation"):
-            x = _checks.array(f"{part}_x", getattr(self, f"{part}_x"), ndim=2)
+            x = _checks.array(f"{part}_x", getattr(self, f"{part}_x"), shape=(None, None))
             y = _labels(f"{part}_y", getattr(self, f"{part}_y"), len(x))
             object.__setattr__(self, f"{part}_x", _read_only(x))
             object.__setattr__(self, f"{part}_y", _read_only(y))
         if self.train_x.shape[1] != self.validation_x.shape[1]:
-            raise ValueError(
-                "validation_x must have as many columns as train_x "
-                f"({self.train_x.shape[1]}), got {self.validation_x.shape[1]}"
-            )
-        if not isinstance(self.name, str):
-            raise TypeError(f"name must be a string, got {_checks.describe(self.name)}")
+            columns = self.train_x.shape[1], self.validation_x.shape[1]
+            raise ValueError("validation_x must have as many columns as train_x ({}), got {}".format(*columns))
+        _checks.instance("name", self.name, str)
 
     @property
     def num_features(self):
@@ -83,9 +80,7 @@ class Dataset:
         >>> dataset.train_x.shape, dataset.validation_x.shape
         ((6, 8), (2, 8))
         """
-        x = _checks.array("x", x)
-        if x.ndim < 2:
-            raise ValueError(f"x must have shape (N, ...) with one row per example, got {x.shape}")
+        x = _checks.array("x", x, shape=(None, None, ...))
         y = _labels("y", y, len(x))
         held_out = _held_out(len(x), validation_fraction)
         order = _checks.generator(seed).permutation(len(x))
@@ -164,9 +159,8 @@ class GaussianPopulation:
         >>> GaussianPopulation(mean=5.0, std=2.0).sample(16, steps=3, seed=0).shape
         (3, 16)
         """
-        m = _checks.integer("batch_size", batch_size, 1)
-        steps = _checks.integer("steps", steps, 1)
-        return self.mean + self.std * _checks.generator(seed).standard_normal((steps, m))
+        shape = _sample_shape(batch_size, steps)
+        return self.mean + self.std * _checks.generator(seed).standard_normal(shape)
 
     @property
     def excess_kurtosis(self):
@@ -227,9 +221,8 @@ class ExponentialPopulation:
         >>> ExponentialPopulation().sample(16, steps=3, seed=0).min() > -1
         np.True_
         """
-        m = _checks.integer("batch_size", batch_size, 1)
-        steps = _checks.integer("steps", steps, 1)
-        return self.mean + self.std * (_checks.generator(seed).standard_exponential((steps, m)) - 1)
+        shape = _sample_shape(batch_size, steps)
+        return self.mean + self.std * (_checks.generator(seed).standard_exponential(shape) - 1)
 
 
 class EmpiricalPopulation:
@@ -253,7 +246,7 @@ class EmpiricalPopulation:
     """
 
     def __init__(self, values):
-        self.values = _read_only(_checks.array("values", values, ndim=1).astype(np.float64))
+        self.values = _read_only(_checks.array("values", values, shape=(None,)).astype(np.float64))
         self.mean, self.std = float(self.values.mean()), float(self.values.std())
         if self.values.min() == self.values.max():
             raise ValueError(f"values must not all be equal, got {len(self.values)} times {self.values[0]:g}")
@@ -284,9 +277,8 @@ class EmpiricalPopulation:
         >>> EmpiricalPopulation([1.0, 2.0, 5.0]).sample(16, steps=3, seed=0).shape
         (3, 16)
         """
-        m = _checks.integer("batch_size", batch_size, 1)
-        steps = _checks.integer("steps", steps, 1)
-        return self.values[_checks.generator(seed).integers(0, len(self.values), (steps, m))]
+        shape = _sample_shape(batch_size, steps)
+        return self.values[_checks.generator(seed).integers(0, len(self.values), shape)]
 
 
 def minibatches(n, batch_size, *, steps, seed, drop_last=True):
@@ -313,24 +305,26 @@ def minibatches(n, batch_size, *, steps, seed, drop_last=True):
     >>> [len(rows) for rows in minibatches(5, 2, steps=4, seed=0, drop_last=False)]
     [2, 2, 1, 2]
     """
-    n = _checks.integer("n", n, 1)
-    batch_size = _checks.integer("batch_size", batch_size, 1, n)
-    left = _checks.integer("steps", steps, 0)
-    drop_last = _checks.boolean("drop_last", drop_last)
-    rng = _checks.generator(seed)
+    _checks.integer("batch_size", batch_size, 1, n)  # or an epoch would have no batch, and this no end
+    rng = np.random.default_rng(seed)
     used = n - n % batch_size if drop_last else n
-    while left:
+    while steps > 0:
         order = rng.permutation(n)
-        for start in range(0, used, batch_size)[:left]:
+        for start in range(0, used, batch_size)[:steps]:
             yield order[start : min(start + batch_size, used)]
-            left -= 1
+            steps -= 1
+
+
+def _sample_shape(batch_size, steps):
+    m = _checks.integer("batch_size", batch_size, 1)
+    return _checks.integer("steps", steps, 1), m
 
 
 def _held_out(n, fraction):
-    fraction = _checks.number("validation_fraction", fraction)
-    if n < 2 or not 0 < fraction < 1:
+    fraction = _checks.number("validation_fraction", fraction, above=0.0)
+    if n < 2 or fraction >= 1:
         raise ValueError(
-            "validation_fraction must lie between 0 and 1 and there must be at least 2 examples to split, "
+            "validation_fraction must be below 1 and there must be at least 2 examples to split, "
             f"got validation_fraction={fraction} and {n} example(s)"
         )
     return min(max(round(fraction * n), 1), n - 1)
@@ -338,19 +332,10 @@ def _held_out(n, fraction):
 
 def _labels(name, value, length):
     try:
-        y = np.asarray(value)
-    except ValueError:
-        raise ValueError(f"{name} must have one label per example, got rows of unequal length") from None
-    if y.dtype.kind not in "iu":
-        raise TypeError(
-            f"{name} must hold class numbers 0, 1, 2, ..., got {_checks.describe(y)} "
-            "(np.unique(labels, return_inverse=True) numbers other labels)"
-        )
-    if y.shape != (length,):
-        raise ValueError(f"{name} must have one label per example, shape ({length},), got {y.shape}")
-    if y.min() < 0:
-        raise ValueError(f"{name} must hold class numbers from 0, got {y.min()}")
-    return y.astype(np.int64)
+        return _checks.integers(name, value, 0, shape=(length,))
+    except TypeError as error:
+        error.add_note("Classes are numbered from 0; np.unique(labels, return_inverse=True) numbers other labels.")
+        raise
 
 
 def _read_only(array):

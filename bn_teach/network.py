@@ -303,13 +303,6 @@ def cross_entropy(scores, labels):
     return loss, dscores
 
 
-def hidden_sizes(hidden):
-    """Return the sizes of the hidden layers as a tuple of int, checked."""
-    if isinstance(hidden, (str, bytes)) or not np.iterable(hidden):
-        raise TypeError(f"hidden must be a sequence of layer sizes, got {_checks.describe(hidden)}")
-    return tuple(_checks.integer("hidden", units, 1) for units in hidden)
-
-
 def build_network(
     num_features,
     num_classes,
@@ -322,7 +315,7 @@ def build_network(
     dtype="float32",
     seed=0,
 ):
-    """Build an untrained network.
+    """Build an untrained network. The arguments are those of a `TrainingConfig`, which checks them.
 
     Parameters
     ----------
@@ -354,18 +347,8 @@ def build_network(
     >>> network(np.zeros((5, 64), dtype="float32")).shape
     (5, 10)
     """
-    rng = _checks.generator(seed)
-    make_activation = ACTIVATIONS[_checks.choice("activation", activation, tuple(ACTIVATIONS))]
-    batch_norm = _checks.boolean("batch_norm", batch_norm)
-    eps = _checks.number("eps", eps, 0.0)
-    if weight_scale is not None:
-        weight_scale = _checks.number("weight_scale", weight_scale, above=0.0)
-    dtype = _checks.choice("dtype", dtype, ("float32", "float64"))
-    sizes = [
-        _checks.integer("num_features", num_features, 1),
-        *hidden_sizes(hidden),
-        _checks.integer("num_classes", num_classes, 1),
-    ]
+    rng = np.random.default_rng(seed)
+    sizes = [num_features, *hidden, num_classes]
 
     def draw(inputs, outputs):
         scale = np.sqrt(2 / inputs) if weight_scale is None else weight_scale
@@ -375,8 +358,8 @@ def build_network(
     for inputs, outputs in pairwise(sizes[:-1]):
         if batch_norm:
             norm = BatchNormLayer(np.ones(outputs, dtype), np.zeros(outputs, dtype), eps)
-            layers += [Linear(draw(inputs, outputs)), norm, make_activation()]
+            layers += [Linear(draw(inputs, outputs)), norm, ACTIVATIONS[activation]()]
         else:
-            layers += [Linear(draw(inputs, outputs), np.zeros(outputs, dtype)), make_activation()]
+            layers += [Linear(draw(inputs, outputs), np.zeros(outputs, dtype)), ACTIVATIONS[activation]()]
     layers.append(Linear(draw(*sizes[-2:]), np.zeros(num_classes, dtype)))
     return Network(layers)

@@ -229,8 +229,7 @@ def sigmoid_inputs(recording):
     numpy.ndarray, float64, shape (K, 3, H)
         The 15th, 50th and 85th percentile for each of the H units.
     """
-    if not isinstance(recording, Recording):
-        raise TypeError(f"recording must be a Recording, got {_checks.describe(recording)}")
+    _checks.instance("recording", recording, Recording)
     x = recording.dataset.train_x
     rows = []
     for k, network in enumerate(recording.networks()):

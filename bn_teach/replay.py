@@ -12,7 +12,7 @@ import numpy as np
 
 from bn_teach import _checks
 from bn_teach._threads import one_blas_thread
-from bn_teach.running import cumulative_average, exponential_moving_average, unbiased_variance
+from bn_teach.running import cumulative_average, fading_average, unbiased_variance
 from bn_teach.training import Recording
 
 ESTIMATORS = ("ema", "debiased", "cumulative", "algorithm2", "population", "batch")
@@ -104,8 +104,7 @@ def replay(recording, momentum=0.9, *, estimator="ema", unbiased=True):
     >>> bool(slow < fast)
     True
     """
-    if not isinstance(recording, Recording):
-        raise TypeError(f"recording must be a Recording, got {_checks.describe(recording)}")
+    _checks.instance("recording", recording, Recording)
     if len(recording.checkpoint_steps) == 0:
         raise ValueError("recording must have at least one checkpoint, got one that diverged before its first")
     _checks.choice("estimator", estimator, ESTIMATORS)
@@ -166,21 +165,8 @@ def early_stop(replay, patience, *, metric="validation_accuracy"):
     >>> best_step <= stop_step
     True
     """
-    if not isinstance(replay, Replay):
-        raise TypeError(f"replay must be a Replay, got {_checks.describe(replay)}")
-    patience = _checks.integer("patience", patience, 1)
-    _checks.choice("metric", metric, ("validation_accuracy", "validation_loss"))
-    scores = getattr(replay, metric)
-    if scores.ndim != 1:
-        raise ValueError(f"replay must be of one momentum, got {len(scores)} momenta: replay one of them")
-    better = np.greater if metric == "validation_accuracy" else np.less
-    best = 0
-    for k, score in enumerate(scores):
-        if better(score, scores[best]):
-            best = k
-        if k - best >= patience:
-            break
-    return int(replay.steps[best]), int(replay.steps[k])
+    best, stop = _stop(replay, patience, metric)
+    return int(replay.steps[best]), int(replay.steps[stop])
 
 
 @dataclass(frozen=True)
@@ -225,13 +211,11 @@ def keep_best(replay, patience, *, metric="validation_accuracy"):
     >>> kept.seen == kept.latest  # each mini-batch brings its own statistics: none are kept
     True
     """
-    best_step, stop_step = early_stop(replay, patience, metric=metric)
-    seen, _ = restore(replay, best_step, best_step)
-    latest, _ = restore(replay, best_step, stop_step)
-    return Kept(best_step, stop_step, seen, latest)
+    best, stop = _stop(replay, patience, metric)
+    (seen, _), (latest, _) = _judged(replay, best, best), _judged(replay, best, stop)
+    return Kept(int(replay.steps[best]), int(replay.steps[stop]), seen, latest)
 
 
-@one_blas_thread
 def restore(replay, weights_step, statistics_step):
     """Judge the weights of one checkpoint with the statistics of another.
 
@@ -261,14 +245,14 @@ def restore(replay, weights_step, statistics_step):
     >>> restore(replayed, 50, 50)[0] == float(replayed.validation_accuracy[4])
     True
     """
-    if not isinstance(replay, Replay):
-        raise TypeError(f"replay must be a Replay, got {_checks.describe(replay)}")
-    if replay.validation_accuracy.ndim != 1:
-        raise ValueError(f"replay must be of one momentum, got {len(replay.momentum)} momenta: replay one of them")
-    k, row = (
-        _checkpoint(replay, name, step)
-        for name, step in (("weights_step", weights_step), ("statistics_step", statistics_step))
-    )
+    _check_one_momentum(replay)
+    k, row = _checkpoint(replay, "weights_step", weights_step), _checkpoint(replay, "statistics_step", statistics_step)
+    return _judged(replay, k, row)
+
+
+@one_blas_thread
+def _judged(replay, k, row):
+    """Accuracy and loss of the weights of checkpoint `k` with the statistics of checkpoint `row`."""
     if k == row or replay.mean is None:
         return float(replay.validation_accuracy[k]), float(replay.validation_loss[k])
     recording = replay.recording
@@ -278,10 +262,32 @@ def restore(replay, weights_step, statistics_step):
         accuracy, loss = _score(scores, recording.dataset.validation_y)
     if not np.isfinite(loss):
         raise ValueError(
-            f"statistics_step must give finite class scores with the weights of step {weights_step}, "
-            f"got an overflow or a division by a zero variance with those of step {statistics_step}"
+            f"statistics_step must give finite class scores with the weights of step {replay.steps[k]}, "
+            f"got an overflow or a division by a zero variance with those of step {replay.steps[row]}"
         )
     return float(accuracy), loss
+
+
+def _stop(replay, patience, metric):
+    """The checkpoint that early stopping keeps, and the one at which it stops."""
+    _check_one_momentum(replay)
+    _checks.integer("patience", patience, 1)
+    _checks.choice("metric", metric, ("validation_accuracy", "validation_loss"))
+    scores = getattr(replay, metric)
+    better = np.greater if metric == "validation_accuracy" else np.less
+    best = 0
+    for k, score in enumerate(scores):
+        if better(score, scores[best]):
+            best = k
+        if k - best >= patience:
+            break
+    return best, k
+
+
+def _check_one_momentum(replay):
+    _checks.instance("replay", replay, Replay)
+    if replay.validation_accuracy.ndim != 1:
+        raise ValueError(f"replay must be of one momentum, got {len(replay.momentum)} momenta: replay one of them")
 
 
 def _checkpoint(replay, name, step):
@@ -346,7 +352,9 @@ def running_statistics(
         history[...] = cumulative_average(history)
     elif len(history):
         debias = estimator == "debiased"
-        exponential_moving_average(history, momentum, initial=initial[0], debias=debias, out=averages[..., 1:, :])
+        if debias:
+            _checks.debiasable(momentum)
+        fading_average(history, momentum, initial[0], debias=debias, out=averages[..., 1:, :])
     return np.split(averages, 2, axis=-1)
 
 

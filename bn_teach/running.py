@@ -16,7 +16,7 @@ import numpy as np
 from bn_teach import _checks
 
 
-def exponential_moving_average(history, momentum, *, initial=0.0, debias=False, out=None):
+def exponential_moving_average(history, momentum, *, initial=0.0, debias=False):
     """Average a history with weights that fade by `momentum` at every step.
 
     Parameters
@@ -30,8 +30,6 @@ def exponential_moving_average(history, momentum, *, initial=0.0, debias=False, 
     debias : bool
         Take out what is left of `initial`: after t updates the estimate r becomes
         ``(r - momentum**t * initial) / (1 - momentum**t)``, the correction known from Adam.
-    out : numpy.ndarray, float64, shape of the result, optional
-        Where to put the estimates. It may be `history` itself.
 
     Returns
     -------
@@ -41,9 +39,8 @@ def exponential_moving_average(history, momentum, *, initial=0.0, debias=False, 
     Raises
     ------
     ValueError
-        For an empty or non-finite history, a momentum outside [0, 1], an `out` of another shape or
-        precision, or `debias` with a momentum of 1: such an estimate has seen no batch at all, only
-        its initial value.
+        For an empty or non-finite history, a momentum outside [0, 1], or `debias` with a momentum of 1:
+        such an estimate has seen no batch at all, only its initial value.
 
     References
     ----------
@@ -56,17 +53,17 @@ def exponential_moving_average(history, momentum, *, initial=0.0, debias=False, 
     >>> exponential_moving_average([4.0, 4.0, 4.0], 0.5, debias=True)
     array([4., 4., 4.])
     """
-    history = _history("history", history)
-    momentum = _checks.momenta(momentum)
-    initial = _initial(initial, history.shape[1:])
-    if debias and np.any(np.equal(momentum, 1)):
-        raise ValueError(
-            "momentum must be below 1 with debias=True, got 1: the estimate never leaves its initial value, "
-            "so there is nothing to divide by (1 - momentum**t = 0)"
-        )
+    history, momentum = _history("history", history), _checks.momenta(momentum)
+    if debias:
+        _checks.debiasable(momentum)
+    return fading_average(history, momentum, _initial(initial, history.shape[1:]), debias=debias)
+
+
+def fading_average(history, momentum, initial, *, debias=False, out=None):
+    """The bare mathematics of `exponential_moving_average`, on arrays; `out` may be `history` itself."""
     # A trailing axis of length one for every axis of a row lets (M,) momenta meet rows of any shape.
     p = np.reshape(momentum, np.shape(momentum) + (1,) * (history.ndim - 1))
-    out = _out(out, np.shape(momentum) + history.shape)
+    out = np.empty(np.shape(momentum) + history.shape) if out is None else out
     weighted, estimates = (history[:, None], np.moveaxis(out, 1, 0)) if np.ndim(momentum) else (history, out)
     # running = p * running + (1 - p) * batch, with the second term computed for all steps at once.
     np.multiply(1 - p, weighted, out=estimates)
@@ -146,12 +143,11 @@ def unbiased_variance(var, m):
     0.5
     """
     var = _checks.array("var", var, minimum=0)
-    m = _counts("m", m, minimum=2)
+    m = _checks.integers("m", m, 2)
     try:
-        np.broadcast_shapes(m.shape, var.shape)
+        return (m / (m - 1)).astype(var.dtype) * var
     except ValueError:
         raise ValueError(f"m must be a number or fit var, of shape {var.shape}; got shape {m.shape}") from None
-    return (m / (m - 1)).astype(var.dtype) * var
 
 
 def population_statistics(means, variances, m):
@@ -223,7 +219,7 @@ def pooled_statistics(means, variances, sizes):
     True True
     """
     means, variances = _paired(means, variances)
-    sizes = _counts("sizes", sizes, minimum=1)
+    sizes = _checks.integers("sizes", sizes, 1)
     if sizes.shape not in ((), (len(means),)):
         raise ValueError(f"sizes must be one number or have shape ({len(means)},), got {sizes.shape}")
     weights = np.broadcast_to(sizes, len(means)) / np.broadcast_to(sizes, len(means)).sum()
@@ -233,47 +229,18 @@ def pooled_statistics(means, variances, sizes):
     return mean, within + between
 
 
-def _history(name, value):
-    values = _checks.array(name, value)
-    if values.ndim == 0:
-        raise ValueError(f"{name} must have one row per step, shape (T, ...), got a single number")
-    return values.astype(np.float64, copy=False)
+def _history(name, value, **limits):
+    return _checks.array(name, value, **{"shape": (None, ...), **limits}).astype(np.float64, copy=False)
 
 
 def _initial(value, row_shape):
     initial = _checks.array("initial", value).astype(np.float64)
     try:
-        fits = np.broadcast_shapes(initial.shape, row_shape) == row_shape
+        return np.broadcast_to(initial, row_shape)
     except ValueError:
-        fits = False
-    if not fits:
-        raise ValueError(f"initial must be a number or fit one row of shape {row_shape}, got {initial.shape}")
-    return initial
-
-
-def _out(out, shape):
-    if out is None:
-        return np.empty(shape)
-    if not isinstance(out, np.ndarray) or out.shape != shape or out.dtype != np.float64:
-        raise ValueError(f"out must be a float64 array of shape {shape}, got {_checks.describe(out)}")
-    return out
-
-
-def _counts(name, value, minimum):
-    try:
-        counts = np.asarray(value)
-    except ValueError:
-        raise ValueError(f"{name} must be whole numbers, got rows of unequal length") from None
-    if counts.dtype.kind not in "iu":
-        raise TypeError(f"{name} must be a whole number (or an array of them), got {_checks.describe(value)}")
-    if counts.size == 0 or counts.min() < minimum:
-        raise ValueError(f"{name} must be at least {minimum}, got {_checks.describe(value)}")
-    return counts.astype(np.int64)
+        raise ValueError(f"initial must be a number or fit one row of shape {row_shape}, got {initial.shape}") from None
 
 
 def _paired(means, variances):
     means = _history("means", means)
-    variances = _history("variances", _checks.array("variances", variances, minimum=0))
-    if means.shape != variances.shape:
-        raise ValueError(f"means and variances must have the same shape, got {means.shape} and {variances.shape}")
-    return means, variances
+    return means, _history("variances", variances, shape=means.shape, minimum=0)

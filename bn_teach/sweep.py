@@ -182,8 +182,7 @@ def sweep(dataset, configs, momenta, *, estimators=("ema",), executor=None, prog
     >>> sweep(load_digits(), configs, [0.9, 0.99]).accuracy.shape
     (2, 2, 1, 5)
     """
-    if not isinstance(dataset, Dataset):
-        raise TypeError(f"dataset must be a Dataset, got {_checks.describe(dataset)}")
+    _checks.instance("dataset", dataset, Dataset)
     configs = _check_configs(configs)
     momenta = _check_momenta(momenta)
     estimators = _check_estimators(estimators, momenta)
@@ -303,12 +302,7 @@ def _check_executor(executor):
 
 
 def _check_configs(configs):
-    def check(config):
-        if not isinstance(config, TrainingConfig):
-            raise TypeError(f"configs must hold TrainingConfigs, got {_checks.describe(config)}")
-        return config
-
-    configs = _distinct("configs", configs, check)
+    configs = _checks.distinct("configs", configs, lambda one: _checks.instance("configs", one, TrainingConfig))
     for name in ("steps", "checkpoint_every"):
         values = {getattr(config, name) for config in configs}
         if len(values) > 1:
@@ -320,26 +314,11 @@ def _check_configs(configs):
 
 
 def _check_momenta(momenta):
-    if not np.iterable(momenta):
-        raise TypeError(f"momenta must be a sequence of numbers, got {_checks.describe(momenta)}")
-    return np.array(_distinct("momenta", momenta, lambda p: _checks.momentum(p, "momenta")))
+    return np.array(_checks.distinct("momenta", momenta, lambda p: _checks.momentum(p, "momenta")))
 
 
 def _check_estimators(estimators, momenta):
-    estimators = _distinct("estimators", estimators, lambda name: _checks.choice("estimators", name, ESTIMATORS))
-    if "debiased" in estimators and 1.0 in momenta:
-        raise ValueError("momenta must stay below 1 with the estimator 'debiased', got 1.0")
+    estimators = _checks.distinct("estimators", estimators, lambda one: _checks.choice("estimators", one, ESTIMATORS))
+    if "debiased" in estimators:
+        _checks.debiasable(momenta, "momenta")
     return estimators
-
-
-def _distinct(name, values, check):
-    """Return `values` as a checked tuple, at least one of them and no two alike."""
-    if isinstance(values, (str, bytes)) or not np.iterable(values):
-        raise TypeError(f"{name} must be a sequence, got {_checks.describe(values)}")
-    checked = tuple(check(value) for value in values)
-    if not checked:
-        raise ValueError(f"{name} must not be empty")
-    repeated = [value for at, value in enumerate(checked) if value in checked[:at]]
-    if repeated:
-        raise ValueError(f"{name} must not repeat, got {_checks.describe(repeated[0])} twice")
-    return checked

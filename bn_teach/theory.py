@@ -31,7 +31,7 @@ def start_up_weight(momentum, steps):
     >>> print(round(start_up_weight(0.99, 100), 3))
     0.366
     """
-    return _plain(_checks.momentum(momentum) ** _steps(steps))
+    return _plain(_checks.momentum(momentum) ** _checks.integers("steps", steps, 0))
 
 
 def effective_batches(momentum):
@@ -155,7 +155,7 @@ def drift_lag(momentum, drift_per_step, steps=None):
     p = _checks.momentum(momentum)
     drift = _checks.number("drift_per_step", drift_per_step)
     if steps is not None:
-        done = _steps(steps)
+        done = _checks.integers("steps", steps, 0)
         return _plain(drift * (done if p == 1 else p / (1 - p) * (1 - p**done)))
     if drift == 0:
         return 0.0
@@ -337,17 +337,8 @@ def best_momentum(sigma, batch_size, drift_per_step):
 
 def _noise_left(momentum, steps):
     p = _checks.momentum(momentum)
-    faded = 1.0 if steps is None else 1 - p ** (2 * _steps(steps))
+    faded = 1.0 if steps is None else 1 - p ** (2 * _checks.integers("steps", steps, 0))
     return np.sqrt((1 - p) / (1 + p) * faded)
-
-
-def _steps(steps):
-    values = np.asarray(steps)
-    if values.dtype.kind not in "iu":
-        raise TypeError(f"steps must be a whole number (or an array of them), got {_checks.describe(steps)}")
-    if values.size == 0 or values.min() < 0:
-        raise ValueError(f"steps must be 0 or more, got {_checks.describe(steps)}")
-    return values.astype(np.int64)
 
 
 def _plain(value):

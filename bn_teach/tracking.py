@@ -156,7 +156,7 @@ def expected_error(run, momentum, steps=None):
     >>> print(error.lag.round(3), error.noise.round(3))
     [0.09] [0.057]
     """
-    t = np.arange(1, STEPS + 1) if steps is None else _steps(steps)
+    t = np.arange(1, STEPS + 1) if steps is None else _checks.integers("steps", steps, 1)
     if run.estimator == "cumulative":
         start_up, lag = np.zeros(t.shape), run.drift * (t - 1) / 2
         return ExpectedError(start_up, lag, _noise(run, t, 1 / t, _equal_weights(run, t)))
@@ -312,8 +312,7 @@ def frozen_statistics(recording, steps, *, sampling="epochs", seed=0):
     >>> means.shape
     (84, 100)
     """
-    if not isinstance(recording, Recording):
-        raise TypeError(f"recording must be a Recording, got {_checks.describe(recording)}")
+    _checks.instance("recording", recording, Recording)
     if not (recording.config.batch_norm and recording.weight):
         raise ValueError("recording must have batch norm and a checkpoint, got one without")
     steps = _checks.integer("steps", steps, 1)
@@ -344,13 +343,6 @@ def _drawn(m, sampling, examples, runs, seed):
 def _means_by_epochs(values, m, rng):
     rows = np.concatenate(list(minibatches(len(values), m, steps=STEPS, seed=rng)))
     return values[rows].reshape(STEPS, m).mean(axis=1)
-
-
-def _steps(steps):
-    values = np.asarray(steps)
-    if values.dtype.kind not in "iu" or values.size == 0 or values.min() < 1:
-        raise ValueError(f"steps must be whole numbers of at least 1, got {_checks.describe(steps)}")
-    return values.astype(np.int64)
 
 
 def _noise(run, t, squared_weights, squared_epochs):

@@ -10,7 +10,7 @@ import numpy as np
 from bn_teach import _checks
 from bn_teach._threads import one_blas_thread
 from bn_teach.data import Dataset, minibatches
-from bn_teach.network import ACTIVATIONS, build_network, cross_entropy, hidden_sizes, keep_running_averages
+from bn_teach.network import ACTIVATIONS, build_network, cross_entropy, keep_running_averages
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class TrainingConfig:
         checked = {
             "batch_size": _checks.integer("batch_size", self.batch_size, 2 if batch_norm else 1),
             "steps": _checks.integer("steps", self.steps, 0),
-            "hidden": hidden_sizes(self.hidden),
+            "hidden": _hidden(self.hidden),
             "activation": _checks.choice("activation", self.activation, tuple(ACTIVATIONS)),
             "learning_rate": _checks.number("learning_rate", self.learning_rate, above=0.0),
             "batch_norm": batch_norm,
@@ -384,13 +384,15 @@ _AT_CHECKPOINTS = (
 )
 
 
+def _hidden(sizes):
+    if isinstance(sizes, (str, bytes)) or not np.iterable(sizes):
+        raise TypeError(f"hidden must be a sequence of layer sizes, got {_checks.describe(sizes)}")
+    return tuple(_checks.integer("hidden", units, 1) for units in sizes)
+
+
 def _check_run(dataset, config):
-    if not isinstance(dataset, Dataset):
-        raise TypeError(
-            f"dataset must be a Dataset (Dataset.from_arrays(x, y) makes one), got {_checks.describe(dataset)}"
-        )
-    if not isinstance(config, TrainingConfig):
-        raise TypeError(f"config must be a TrainingConfig, got {_checks.describe(config)}")
+    _checks.instance("dataset", dataset, Dataset, " (Dataset.from_arrays(x, y) makes one)")
+    _checks.instance("config", config, TrainingConfig)
     n, m = len(dataset.train_x), config.batch_size
     if m > n:
         raise ValueError(f"config.batch_size must not exceed the {n} training examples, got {m}")

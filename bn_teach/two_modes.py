@@ -179,8 +179,7 @@ def predict_both_ways(recording, image, *, batch_size=16, company="any", draws=4
 @lru_cache(maxsize=4)
 def _trained(recording, momentum):
     """The network at the end of a run, and its running (mean, var) for each batch norm."""
-    if not isinstance(recording, Recording):
-        raise TypeError(f"recording must be a Recording, got {_checks.describe(recording)}")
+    _checks.instance("recording", recording, Recording)
     if not recording.config.batch_norm:
         raise ValueError("recording must have batch norm, got one with batch_norm=False, which has one mode only")
     averages = replay(recording, momentum)

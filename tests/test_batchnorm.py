@@ -427,67 +427,61 @@ NAN = float("nan")
 
 
 @pytest.mark.parametrize(
-    ("call", "message"),
+    ("call", "name"),
     [
-        (lambda: batch_statistics([1.0, 2.0]), r"x must have shape \(N, C\) or \(N, C, \*spatial\), got \(2,\)"),
-        (lambda: batch_statistics(np.empty((0, 3))), r"x must not be empty, got shape \(0, 3\)"),
-        (lambda: batch_statistics([[NAN, 1.0]]), "x must be finite everywhere, got NaN or infinity"),
-        (lambda: batch_statistics([[1.0], [1.0, 2.0]]), "x must be an array of numbers, got rows of unequal length"),
-        (lambda: batch_statistics(np.float32([[3e38], [-3e38]])), "x must be small enough for its variance to fit flo"),
-        (lambda: batch_norm_forward(X, [1.0], ZERO), r"gamma must have shape \(2,\), got \(1,\)"),
-        (lambda: batch_norm_forward(X, ONE, [ZERO]), r"beta must have shape \(2,\), got \(1, 2\)"),
-        (lambda: batch_norm_forward(X, ONE, [0.0, NAN]), "beta must be finite"),
-        (lambda: batch_norm_forward(X, ONE, ZERO, eps=-1e-5), r"eps must be a finite number of at least 0\.0, got -1e"),
-        (lambda: batch_norm_forward(X, ONE, ZERO, eps=NAN), "eps must be a finite number .*got nan"),
-        (
-            lambda: batch_norm_forward([[1.0, 7.0], [2.0, 7.0]], ONE, ZERO, eps=0.0),
-            r"eps must be above 0 when a variance is zero, got eps=0 .*zero variance in channel 1",
-        ),
-        (
-            lambda: batch_norm_forward(np.float32([[7.0], [7.0]]), [1.0], [0.0], eps=1e-60),
-            r"eps must be above 0 .*got eps=1e-60 \(float32\)",
-        ),
-        (lambda: batch_norm_forward(np.float32([[3e38], [-3e38]]), [1.0], [0.0]), "x must be small enough"),
-        (lambda: batch_norm_backward([[1.0, 2.0]], CACHE), r"dy must have shape \(2, 2\), got \(1, 2\)"),
-        (lambda: batch_norm_backward([[1.0, NAN], ONE], CACHE), "dy must be finite"),
-        (lambda: batch_norm_inference(X, [0.0], ONE, ONE, ZERO), r"mean must have shape \(2,\), got \(1,\)"),
-        (lambda: batch_norm_inference(X, ZERO, [1.0, -1.0], ONE, ZERO), r"var must be at least 0 everywhere, got -1"),
-        (lambda: batch_norm_inference(X, ZERO, [1.0, 0.0], ONE, ZERO, eps=0), "eps must be above 0 .*in channel 1"),
-        (lambda: batch_norm_inference([1.0], ZERO, ONE, ONE, ZERO), r"x must have shape \(N, C\)"),
-        (lambda: fold(ZERO, [1.0], ONE, ZERO), r"var must have shape \(2,\), got \(1,\)"),
-        (lambda: fold([ZERO], ONE, ONE, ZERO), r"mean must have 1 dimension\(s\), got shape \(1, 2\)"),
-        (lambda: fold(ZERO, [-1.0, 1.0], ONE, ZERO), "var must be at least 0 everywhere"),
-        (lambda: fold(ZERO, ZERO, ONE, ZERO, eps=0.0), "eps must be above 0 when a variance is zero"),
-        (lambda: BatchNorm(0), "num_features must be a whole number of at least 1, got 0"),
-        (lambda: BatchNorm(2, momentum=1.1), r"momentum must be between 0 and 1 .*got 1\.1"),
-        (lambda: BatchNorm(2, eps=-1.0), r"eps must be .*got -1\.0"),
-        (lambda: BatchNorm(2, initial_var=-1.0), r"initial_var must be .*at least 0\.0, got -1\.0"),
-        (lambda: BatchNorm(2, initial_mean=NAN), "initial_mean must be a finite number, got nan"),
-        (lambda: BatchNorm(3)(X), r"x must have 3 channels .*got shape \(2, 2\)"),
-        (lambda: BatchNorm(3).eval()(X), r"x must have 3 channels .*got shape \(2, 2\)"),
-        (lambda: BatchNorm(2)([[1.0, 2.0]]), r"x must have at least 2 values per channel .*call eval\(\)"),
-        (lambda: BatchNorm.like("caffe", 2), "framework must be one of 'pytorch', .*got 'caffe'"),
+        (lambda: batch_statistics([1.0, 2.0]), "x"),
+        (lambda: batch_statistics(np.empty((0, 3))), "x"),
+        (lambda: batch_statistics([[NAN, 1.0]]), "x"),
+        (lambda: batch_statistics([[1.0], [1.0, 2.0]]), "x"),
+        (lambda: batch_statistics(np.float32([[3e38], [-3e38]])), "x"),
+        (lambda: batch_norm_forward(X, [1.0], ZERO), "gamma"),
+        (lambda: batch_norm_forward(X, ONE, [ZERO]), "beta"),
+        (lambda: batch_norm_forward(X, ONE, [0.0, NAN]), "beta"),
+        (lambda: batch_norm_forward(X, ONE, ZERO, eps=-1e-5), "eps"),
+        (lambda: batch_norm_forward(X, ONE, ZERO, eps=NAN), "eps"),
+        (lambda: batch_norm_forward([[1.0, 7.0], [2.0, 7.0]], ONE, ZERO, eps=0.0), "eps"),
+        (lambda: batch_norm_forward(np.float32([[7.0], [7.0]]), [1.0], [0.0], eps=1e-60), "eps"),
+        (lambda: batch_norm_forward(np.float32([[3e38], [-3e38]]), [1.0], [0.0]), "x"),
+        (lambda: batch_norm_backward([[1.0, 2.0]], CACHE), "dy"),
+        (lambda: batch_norm_backward([[1.0, NAN], ONE], CACHE), "dy"),
+        (lambda: batch_norm_inference(X, [0.0], ONE, ONE, ZERO), "mean"),
+        (lambda: batch_norm_inference(X, ZERO, [1.0, -1.0], ONE, ZERO), "var"),
+        (lambda: batch_norm_inference(X, ZERO, [1.0, 0.0], ONE, ZERO, eps=0), "eps"),
+        (lambda: batch_norm_inference([1.0], ZERO, ONE, ONE, ZERO), "x"),
+        (lambda: fold(ZERO, [1.0], ONE, ZERO), "var"),
+        (lambda: fold([ZERO], ONE, ONE, ZERO), "mean"),
+        (lambda: fold(ZERO, [-1.0, 1.0], ONE, ZERO), "var"),
+        (lambda: fold(ZERO, ZERO, ONE, ZERO, eps=0.0), "eps"),
+        (lambda: BatchNorm(0), "num_features"),
+        (lambda: BatchNorm(2, momentum=1.1), "momentum"),
+        (lambda: BatchNorm(2, eps=-1.0), "eps"),
+        (lambda: BatchNorm(2, initial_var=-1.0), "initial_var"),
+        (lambda: BatchNorm(2, initial_mean=NAN), "initial_mean"),
+        (lambda: BatchNorm(3)(X), "x"),
+        (lambda: BatchNorm(3).eval()(X), "x"),
+        (lambda: BatchNorm(2)([[1.0, 2.0]]), "x"),
+        (lambda: BatchNorm.like("caffe", 2), "framework"),
     ],
 )
-def test_bad_values_are_named(call, message):
-    with pytest.raises(ValueError, match=message):
+def test_bad_values_are_named(call, name):
+    with pytest.raises(ValueError, match=f"^{name} must"):
         call()
 
 
 @pytest.mark.parametrize(
-    ("call", "message"),
+    ("call", "name"),
     [
-        (lambda: batch_statistics("x"), "x must be an array of real numbers, got 'x'"),
-        (lambda: batch_statistics([[True, False]]), "x must be an array of real numbers"),
-        (lambda: batch_norm_forward(X, ONE, ZERO, eps="1e-5"), "eps must be a finite number .*got '1e-5'"),
-        (lambda: batch_norm_backward(X, (1, 2)), r"cache must come from batch_norm_forward, got \(1, 2\)"),
-        (lambda: BatchNorm(2.0), r"num_features must be a whole number of at least 1, got 2\.0"),
-        (lambda: BatchNorm(2, momentum="0.9"), "momentum must be .*got '0.9'"),
-        (lambda: BatchNorm(2, unbiased=1), "unbiased must be True or False, got 1"),
+        (lambda: batch_statistics("x"), "x"),
+        (lambda: batch_statistics([[True, False]]), "x"),
+        (lambda: batch_norm_forward(X, ONE, ZERO, eps="1e-5"), "eps"),
+        (lambda: batch_norm_backward(X, (1, 2)), "cache"),
+        (lambda: BatchNorm(2.0), "num_features"),
+        (lambda: BatchNorm(2, momentum="0.9"), "momentum"),
+        (lambda: BatchNorm(2, unbiased=1), "unbiased"),
     ],
 )
-def test_wrong_types_are_named(call, message):
-    with pytest.raises(TypeError, match=message):
+def test_wrong_types_are_named(call, name):
+    with pytest.raises(TypeError, match=f"^{name} must"):
         call()
 
 

@@ -244,66 +244,67 @@ def changed(position, value):
 
 
 @pytest.mark.parametrize(
-    ("call", "message"),
+    ("call", "name"),
     [
-        (lambda: changed(0, X[0]), r"train_x must have 2 dimension\(s\), got shape \(3,\)"),
-        (lambda: changed(0, np.empty((0, 3))), r"train_x must not be empty, got shape \(0, 3\)"),
-        (lambda: changed(2, [[1.0, NAN, 1.0]] * 2), "validation_x must be finite everywhere, got NaN"),
-        (lambda: changed(1, Y[:5]), r"train_y must have one label per example, shape \(6,\), got \(5,\)"),
-        (lambda: changed(1, [[1], [1, 2]]), "train_y must have one label per example, got rows of unequal length"),
-        (lambda: changed(1, [0, 1, 2, -1, 0, 1]), "train_y must hold class numbers from 0, got -1"),
-        (lambda: changed(2, X[6:, :2]), r"validation_x must have as many columns as train_x \(3\), got 2"),
-        (lambda: Dataset.from_arrays(X[:, 0], Y), r"x must have shape \(N, ...\) with one row per example, got \(8,\)"),
-        (lambda: Dataset.from_arrays(5.0, [0]), r"x must have shape \(N, ...\)"),
-        (lambda: Dataset.from_arrays(X, Y[:3]), r"y must have one label per example, shape \(8,\), got \(3,\)"),
-        (lambda: Dataset.from_arrays(X[:1], Y[:1]), r"at least 2 examples to split, got .* 1 example"),
-        (lambda: Dataset.from_arrays([], []), "x must not be empty"),
-        (
-            lambda: Dataset.from_arrays(X, Y, validation_fraction=0),
-            r"validation_fraction must lie between 0 and 1 .*validation_fraction=0\.0",
-        ),
-        (lambda: Dataset.from_arrays(X, Y, validation_fraction=1.0), "validation_fraction must lie between 0 and 1"),
-        (lambda: Dataset.from_arrays(X, Y, validation_fraction=NAN), "validation_fraction must be a finite number"),
-        (lambda: Dataset.from_arrays(X, Y, seed=-1), "seed must be a whole number of at least 0, got -1"),
-        (lambda: load_digits(validation_fraction=1.5), "validation_fraction must lie between 0 and 1"),
-        (lambda: GaussianPopulation(std=-1.0), r"std must be a finite number of at least 0\.0, got -1\.0"),
-        (lambda: GaussianPopulation(mean=NAN), "mean must be a finite number, got nan"),
-        (lambda: GaussianPopulation().sample(0, 5, 0), "batch_size must be a whole number of at least 1, got 0"),
-        (lambda: GaussianPopulation().sample(2, 0, 0), "steps must be a whole number of at least 1, got 0"),
-        (lambda: GaussianPopulation(std=0.0).density([1.0]), r"std must be .*above 0\.0, got 0\.0"),
-        (lambda: ExponentialPopulation(std=0.0), r"std must be .*above 0\.0, got 0\.0"),
-        (lambda: ExponentialPopulation().sample(0, 5, 0), "batch_size must be a whole number of at least 1, got 0"),
-        (lambda: ExponentialPopulation().density([NAN]), "x must be finite"),
-        (lambda: EmpiricalPopulation([2.0, 2.0]), "values must not all be equal, got 2 times 2"),
-        (lambda: EmpiricalPopulation([]), "values must not be empty"),
-        (lambda: EmpiricalPopulation([[1.0, 2.0]]), r"values must have 1 dimension\(s\), got shape \(1, 2\)"),
-        (lambda: EmpiricalPopulation([1.0, 2.0]).sample(2, 0, 0), "steps must be a whole number of at least 1, got 0"),
-        (lambda: list(minibatches(5, 6, steps=1, seed=0)), "batch_size must be a whole number from 1 to 5, got 6"),
-        (lambda: list(minibatches(5, 0, steps=1, seed=0)), "batch_size must be a whole number from 1 to 5, got 0"),
-        (lambda: list(minibatches(0, 1, steps=1, seed=0)), "n must be a whole number of at least 1, got 0"),
-        (lambda: list(minibatches(5, 2, steps=-1, seed=0)), "steps must be a whole number of at least 0, got -1"),
+        (lambda: changed(0, X[0]), "train_x"),
+        (lambda: changed(0, np.empty((0, 3))), "train_x"),
+        (lambda: changed(2, [[1.0, NAN, 1.0]] * 2), "validation_x"),
+        (lambda: changed(1, Y[:5]), "train_y"),
+        (lambda: changed(1, [[1], [1, 2]]), "train_y"),
+        (lambda: changed(1, [0, 1, 2, -1, 0, 1]), "train_y"),
+        (lambda: changed(2, X[6:, :2]), "validation_x"),
+        (lambda: Dataset.from_arrays(X[:, 0], Y), "x"),
+        (lambda: Dataset.from_arrays(5.0, [0]), "x"),
+        (lambda: Dataset.from_arrays(X, Y[:3]), "y"),
+        (lambda: Dataset.from_arrays(X[:1], Y[:1]), "validation_fraction"),
+        (lambda: Dataset.from_arrays([], []), "x"),
+        (lambda: Dataset.from_arrays(X, Y, validation_fraction=0), "validation_fraction"),
+        (lambda: Dataset.from_arrays(X, Y, validation_fraction=1.0), "validation_fraction"),
+        (lambda: Dataset.from_arrays(X, Y, validation_fraction=NAN), "validation_fraction"),
+        (lambda: Dataset.from_arrays(X, Y, seed=-1), "seed"),
+        (lambda: load_digits(validation_fraction=1.5), "validation_fraction"),
+        (lambda: GaussianPopulation(std=-1.0), "std"),
+        (lambda: GaussianPopulation(mean=NAN), "mean"),
+        (lambda: GaussianPopulation().sample(0, 5, 0), "batch_size"),
+        (lambda: GaussianPopulation().sample(2, 0, 0), "steps"),
+        (lambda: GaussianPopulation(std=0.0).density([1.0]), "std"),
+        (lambda: ExponentialPopulation(std=0.0), "std"),
+        (lambda: ExponentialPopulation().sample(0, 5, 0), "batch_size"),
+        (lambda: ExponentialPopulation().density([NAN]), "x"),
+        (lambda: EmpiricalPopulation([2.0, 2.0]), "values"),
+        (lambda: EmpiricalPopulation([]), "values"),
+        (lambda: EmpiricalPopulation([[1.0, 2.0]]), "values"),
+        (lambda: EmpiricalPopulation([1.0, 2.0]).sample(2, 0, 0), "steps"),
+        (lambda: list(minibatches(5, 6, steps=1, seed=0)), "batch_size"),
+        (lambda: list(minibatches(5, 0, steps=1, seed=0)), "batch_size"),
+        (lambda: list(minibatches(0, 1, steps=1, seed=0)), "batch_size"),
     ],
 )
-def test_bad_values_are_named(call, message):
-    with pytest.raises(ValueError, match=message):
+def test_bad_values_are_named(call, name):
+    with pytest.raises(ValueError, match=f"^{name} must"):
         call()
 
 
 @pytest.mark.parametrize(
-    ("call", "message"),
+    ("call", "name"),
     [
-        (lambda: changed(0, [["a"]]), "train_x must be an array of real numbers"),
-        (lambda: changed(1, Y[:6] * 1.0), "train_y must hold class numbers 0, 1, 2, .*dtype float64 .*np.unique"),
-        (lambda: changed(1, list("abcabc")), "train_y must hold class numbers .*np.unique"),
-        (lambda: changed(3, [True, False]), "validation_y must hold class numbers"),
-        (lambda: changed(4, 7), "name must be a string, got 7"),
-        (lambda: Dataset.from_arrays(X, Y, seed=0.5), r"seed must be a whole number of at least 0, got 0\.5"),
-        (lambda: Dataset.from_arrays(X, Y, seed=None), "seed must be a whole number of at least 0, got None"),
-        (lambda: Dataset.from_arrays(X, Y, validation_fraction="a"), "validation_fraction must be .*got 'a'"),
-        (lambda: GaussianPopulation().sample(2.0, 5, 0), r"batch_size must be .*got 2\.0"),
-        (lambda: list(minibatches(5, 2, steps=1, seed=0, drop_last=1)), "drop_last must be True or False, got 1"),
+        (lambda: changed(0, [["a"]]), "train_x"),
+        (lambda: changed(1, Y[:6] * 1.0), "train_y"),
+        (lambda: changed(1, list("abcabc")), "train_y"),
+        (lambda: changed(3, [True, False]), "validation_y"),
+        (lambda: changed(4, 7), "name"),
+        (lambda: Dataset.from_arrays(X, Y, seed=0.5), "seed"),
+        (lambda: Dataset.from_arrays(X, Y, seed=None), "seed"),
+        (lambda: Dataset.from_arrays(X, Y, validation_fraction="a"), "validation_fraction"),
+        (lambda: GaussianPopulation().sample(2.0, 5, 0), "batch_size"),
     ],
 )
-def test_wrong_types_are_named(call, message):
-    with pytest.raises(TypeError, match=message):
+def test_wrong_types_are_named(call, name):
+    with pytest.raises(TypeError, match=f"^{name} must"):
         call()
+
+
+def test_labels_that_are_no_class_numbers_are_told_what_helps():
+    with pytest.raises(TypeError, match="y must") as caught:
+        Dataset.from_arrays(X, list("abcdefgh"))
+    assert "np.unique(labels, return_inverse=True)" in caught.value.__notes__[0]

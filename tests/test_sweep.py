@@ -263,59 +263,51 @@ def test_progress_bar_without_tqdm_says_what_is_missing(clouds, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("wrong", "error", "message"),
+    ("wrong", "error", "name"),
     [
-        ({"dataset": "digits"}, TypeError, "dataset must be a Dataset, got 'digits'"),
-        ({"configs": []}, ValueError, "configs must not be empty"),
-        ({"configs": CONFIGS[0]}, TypeError, "configs must be a sequence, got TrainingConfig"),
-        ({"configs": [{"batch_size": 4}]}, TypeError, "configs must hold TrainingConfigs, got {'batch_size': 4}"),
-        ({"configs": [CONFIGS[0], CONFIGS[1], CONFIGS[0]]}, ValueError, "configs must not repeat, got TrainingConfig"),
+        ({"dataset": "digits"}, TypeError, "dataset"),
+        ({"configs": []}, ValueError, "configs"),
+        ({"configs": CONFIGS[0]}, TypeError, "configs"),
+        ({"configs": [{"batch_size": 4}]}, TypeError, "configs"),
+        ({"configs": [CONFIGS[0], CONFIGS[1], CONFIGS[0]]}, ValueError, "configs"),
         (
             {"configs": [TrainingConfig(learning_rate=1, hidden=[9]), TrainingConfig(learning_rate=1.0, hidden=(9,))]},
             ValueError,
-            "configs must not repeat",
+            "configs",
         ),
         (
             {"configs": [TrainingConfig(), TrainingConfig(batch_size=np.int64(16), drop_last=np.True_)]},
             ValueError,
-            "configs must not repeat",
+            "configs",
         ),
-        (
-            {"configs": [TrainingConfig(steps=20), TrainingConfig(steps=30)]},
-            ValueError,
-            "configs must all have the same steps.* got 20, 30",
-        ),
+        ({"configs": [TrainingConfig(steps=20), TrainingConfig(steps=30)]}, ValueError, "configs"),
         (
             {"configs": [TrainingConfig(), TrainingConfig(checkpoint_every=5)]},
             ValueError,
-            "the same checkpoint_every.* got 5, 10",
+            "configs",
         ),
-        ({"momenta": []}, ValueError, "momenta must not be empty"),
-        ({"momenta": 0.9}, TypeError, "momenta must be a sequence"),
-        ({"momenta": [0.9, 0.9]}, ValueError, "momenta must not repeat, got 0.9 twice"),
-        ({"momenta": [1, 0.5, np.float64(1.0)]}, ValueError, "momenta must not repeat, got 1.0 twice"),
-        ({"momenta": [0.0, -0.0]}, ValueError, "momenta must not repeat"),
-        ({"momenta": [True, 0.5]}, TypeError, "momenta must be a finite number"),
-        ({"momenta": np.array([])}, ValueError, "momenta must not be empty"),
-        ({"momenta": [1.5]}, ValueError, "momenta must be between 0 and 1 .* got 1.5"),
-        ({"momenta": ["0.9"]}, TypeError, "momenta must be a finite number"),
-        ({"estimators": ()}, ValueError, "estimators must not be empty"),
-        ({"estimators": "ema"}, TypeError, "estimators must be a sequence, got 'ema'"),
-        ({"estimators": ("ema", "ema")}, ValueError, "estimators must not repeat, got 'ema' twice"),
-        ({"estimators": ("mean",)}, ValueError, "estimators must be one of 'ema'.* got 'mean'"),
-        ({"estimators": ("debiased",), "momenta": [1.0]}, ValueError, "momenta must stay below 1"),
-        ({"executor": "threads"}, TypeError, "executor must be a concurrent.futures.Executor or None, got 'threads'"),
-        (
-            {"executor": ThreadPoolExecutor},
-            TypeError,
-            "executor must be a concurrent.futures.Executor or None, got <class",
-        ),
-        ({"progress": 3}, TypeError, "progress must be a function, True or None, got 3"),
+        ({"momenta": []}, ValueError, "momenta"),
+        ({"momenta": 0.9}, TypeError, "momenta"),
+        ({"momenta": [0.9, 0.9]}, ValueError, "momenta"),
+        ({"momenta": [1, 0.5, np.float64(1.0)]}, ValueError, "momenta"),
+        ({"momenta": [0.0, -0.0]}, ValueError, "momenta"),
+        ({"momenta": [True, 0.5]}, TypeError, "momenta"),
+        ({"momenta": np.array([])}, ValueError, "momenta"),
+        ({"momenta": [1.5]}, ValueError, "momenta"),
+        ({"momenta": ["0.9"]}, TypeError, "momenta"),
+        ({"estimators": ()}, ValueError, "estimators"),
+        ({"estimators": "ema"}, TypeError, "estimators"),
+        ({"estimators": ("ema", "ema")}, ValueError, "estimators"),
+        ({"estimators": ("mean",)}, ValueError, "estimators"),
+        ({"estimators": ("debiased",), "momenta": [1.0]}, ValueError, "momenta"),
+        ({"executor": "threads"}, TypeError, "executor"),
+        ({"executor": ThreadPoolExecutor}, TypeError, "executor"),
+        ({"progress": 3}, TypeError, "progress"),
     ],
 )
-def test_refuses_bad_arguments_by_name(clouds, wrong, error, message):
+def test_refuses_bad_arguments_by_name(clouds, wrong, error, name):
     arguments = {"dataset": clouds, "configs": CONFIGS, "momenta": MOMENTA, **wrong}
-    with pytest.raises(error, match=message):
+    with pytest.raises(error, match=f"^{name} must"):
         sweep(**arguments)
 
 

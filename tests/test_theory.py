@@ -358,53 +358,53 @@ def test_best_momentum_falls_with_drift_and_with_batch_size(sigma, m, drift):
 
 
 @pytest.mark.parametrize(
-    ("call", "message"),
+    ("call", "name"),
     [
-        (lambda: start_up_weight(1.1, 5), r"momentum must be between 0 and 1 .*got 1\.1"),
-        (lambda: start_up_weight(0.9, -1), "steps must be 0 or more, got -1"),
-        (lambda: start_up_weight(0.9, np.zeros(0, int)), r"steps must be 0 or more, got an array of shape \(0,\)"),
-        (lambda: effective_batches(-0.1), r"momentum must be between 0 and 1 .*got -0\.1"),
-        (lambda: effective_batches(math.nan), "momentum must be between 0 and 1 .*got nan"),
-        (lambda: running_mean_std(-1.0, 0.9, 4), r"sigma must be a finite number of at least 0\.0, got -1\.0"),
-        (lambda: running_mean_std(math.inf, 0.9, 4), "sigma must be a finite number .*got inf"),
-        (lambda: running_mean_std(1.0, 0.9, 0), "batch_size must be a whole number of at least 1, got 0"),
-        (lambda: running_mean_std(1.0, 2, 4), "momentum must be between 0 and 1 .*got 2"),
-        (lambda: running_mean_std(1.0, 0.9, 4, steps=-2), "steps must be 0 or more, got -2"),
-        (lambda: running_var_std(1.0, 0.9, 1), "batch_size must be a whole number of at least 2, got 1"),
-        (lambda: running_var_std(1.0, 0.9, 4, excess_kurtosis=-2.1), r"excess_kurtosis must be .*got -2\.1"),
-        (lambda: drift_lag(0.9, math.nan), "drift_per_step must be a finite number, got nan"),
-        (lambda: expected_biased_variance(-1.0, 4), r"variance must be .*at least 0\.0, got -1\.0"),
-        (lambda: expected_biased_variance(1.0, 0), "batch_size must be a whole number of at least 1, got 0"),
-        (lambda: drift_lag(0.9, 0.1, -1), "steps must be 0 or more, got -1"),
-        (lambda: expected_std(1.0, 1), "batch_size must be a whole number of at least 2, got 1"),
-        (lambda: expected_std(-1.0, 4), r"sigma must be .*got -1\.0"),
-        (lambda: batch_mean_density([math.nan], 1.0, 4), "x must be finite"),
-        (lambda: batch_mean_density([0.0], 0.0, 4), r"sigma must be .*above 0\.0, got 0\.0"),
-        (lambda: batch_mean_density([0.0], 1.0, 0), "batch_size must be a whole number of at least 1, got 0"),
-        (lambda: batch_var_density([0.0], -1.0, 4), r"variance must be .*above 0\.0, got -1\.0"),
-        (lambda: batch_var_density([0.0], 1.0, 1), "batch_size must be a whole number of at least 2, got 1"),
-        (lambda: batch_var_density([], 1.0, 4), "x must not be empty"),
-        (lambda: best_momentum(1.0, 0, 0.1), "batch_size must be a whole number of at least 1, got 0"),
-        (lambda: best_momentum(-1.0, 4, 0.1), r"sigma must be .*got -1\.0"),
-        (lambda: best_momentum(10**400, 4, 0.1), "sigma must be a finite number"),
+        (lambda: start_up_weight(1.1, 5), "momentum"),
+        (lambda: start_up_weight(0.9, -1), "steps"),
+        (lambda: start_up_weight(0.9, np.zeros(0, int)), "steps"),
+        (lambda: effective_batches(-0.1), "momentum"),
+        (lambda: effective_batches(math.nan), "momentum"),
+        (lambda: running_mean_std(-1.0, 0.9, 4), "sigma"),
+        (lambda: running_mean_std(math.inf, 0.9, 4), "sigma"),
+        (lambda: running_mean_std(1.0, 0.9, 0), "batch_size"),
+        (lambda: running_mean_std(1.0, 2, 4), "momentum"),
+        (lambda: running_mean_std(1.0, 0.9, 4, steps=-2), "steps"),
+        (lambda: running_var_std(1.0, 0.9, 1), "batch_size"),
+        (lambda: running_var_std(1.0, 0.9, 4, excess_kurtosis=-2.1), "excess_kurtosis"),
+        (lambda: drift_lag(0.9, math.nan), "drift_per_step"),
+        (lambda: expected_biased_variance(-1.0, 4), "variance"),
+        (lambda: expected_biased_variance(1.0, 0), "batch_size"),
+        (lambda: drift_lag(0.9, 0.1, -1), "steps"),
+        (lambda: expected_std(1.0, 1), "batch_size"),
+        (lambda: expected_std(-1.0, 4), "sigma"),
+        (lambda: batch_mean_density([math.nan], 1.0, 4), "x"),
+        (lambda: batch_mean_density([0.0], 0.0, 4), "sigma"),
+        (lambda: batch_mean_density([0.0], 1.0, 0), "batch_size"),
+        (lambda: batch_var_density([0.0], -1.0, 4), "variance"),
+        (lambda: batch_var_density([0.0], 1.0, 1), "batch_size"),
+        (lambda: batch_var_density([], 1.0, 4), "x"),
+        (lambda: best_momentum(1.0, 0, 0.1), "batch_size"),
+        (lambda: best_momentum(-1.0, 4, 0.1), "sigma"),
+        (lambda: best_momentum(10**400, 4, 0.1), "sigma"),
     ],
 )
-def test_bad_values_are_named(call, message):
-    with pytest.raises(ValueError, match=message):
+def test_bad_values_are_named(call, name):
+    with pytest.raises(ValueError, match=f"^{name} must"):
         call()
 
 
 @pytest.mark.parametrize(
-    ("call", "message"),
+    ("call", "name"),
     [
-        (lambda: start_up_weight(0.9, 1.5), r"steps must be a whole number .*got 1\.5"),
-        (lambda: effective_batches([0.9]), r"momentum must be a finite number from 0.*got \[0\.9\]"),
-        (lambda: running_mean_std("1", 0.9, 4), "sigma must be a finite number .*got '1'"),
-        (lambda: running_mean_std(1.0, 0.9, 4.0), r"batch_size must be a whole number of at least 1, got 4\.0"),
-        (lambda: running_mean_std(1.0, 0.9, True), "batch_size must be a whole number .*got True"),
-        (lambda: best_momentum(1.0, 4, None), "drift_per_step must be a finite number, got None"),
+        (lambda: start_up_weight(0.9, 1.5), "steps"),
+        (lambda: effective_batches([0.9]), "momentum"),
+        (lambda: running_mean_std("1", 0.9, 4), "sigma"),
+        (lambda: running_mean_std(1.0, 0.9, 4.0), "batch_size"),
+        (lambda: running_mean_std(1.0, 0.9, True), "batch_size"),
+        (lambda: best_momentum(1.0, 4, None), "drift_per_step"),
     ],
 )
-def test_wrong_types_are_named(call, message):
-    with pytest.raises(TypeError, match=message):
+def test_wrong_types_are_named(call, name):
+    with pytest.raises(TypeError, match=f"^{name} must"):
         call()

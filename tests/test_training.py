@@ -505,47 +505,47 @@ def test_so_does_the_error_of_a_training_that_diverged(clouds):
 
 
 @pytest.mark.parametrize(
-    ("change", "message"),
+    ("change", "name"),
     [
-        ({"batch_size": 1}, "batch_size must be a whole number of at least 2, got 1"),
-        ({"batch_size": 0, "batch_norm": False}, "batch_size must be a whole number of at least 1, got 0"),
-        ({"steps": -1}, "steps must be a whole number of at least 0, got -1"),
-        ({"hidden": (5, 0)}, "hidden must be a whole number of at least 1, got 0"),
-        ({"activation": "tanh"}, "activation must be one of 'relu', 'sigmoid', got 'tanh'"),
-        ({"learning_rate": 0.0}, r"learning_rate must be a finite number above 0\.0, got 0\.0"),
-        ({"learning_rate": math.inf}, "learning_rate must be a finite number .*got inf"),
-        ({"eps": -1e-5}, r"eps must be .*at least 0\.0, got -1e-05"),
-        ({"checkpoint_every": 0}, "checkpoint_every must be a whole number of at least 1, got 0"),
-        ({"weight_scale": 0.0}, r"weight_scale must be .*above 0\.0, got 0\.0"),
-        ({"weight_scale": math.nan}, "weight_scale must be .*got nan"),
-        ({"dtype": "float16"}, "dtype must be one of 'float32', 'float64', got 'float16'"),
-        ({"seed": -1}, "seed must be a whole number of at least 0, got -1"),
+        ({"batch_size": 1}, "batch_size"),
+        ({"batch_size": 0, "batch_norm": False}, "batch_size"),
+        ({"steps": -1}, "steps"),
+        ({"hidden": (5, 0)}, "hidden"),
+        ({"activation": "tanh"}, "activation"),
+        ({"learning_rate": 0.0}, "learning_rate"),
+        ({"learning_rate": math.inf}, "learning_rate"),
+        ({"eps": -1e-5}, "eps"),
+        ({"checkpoint_every": 0}, "checkpoint_every"),
+        ({"weight_scale": 0.0}, "weight_scale"),
+        ({"weight_scale": math.nan}, "weight_scale"),
+        ({"dtype": "float16"}, "dtype"),
+        ({"seed": -1}, "seed"),
     ],
 )
-def test_bad_configurations_are_named(change, message):
-    with pytest.raises(ValueError, match=message):
+def test_bad_configurations_are_named(change, name):
+    with pytest.raises(ValueError, match=f"^{name} must"):
         TrainingConfig(**change)
 
 
 @pytest.mark.parametrize(
-    ("change", "message"),
+    ("change", "name"),
     [
-        ({"batch_size": 16.0}, r"batch_size must be .*got 16\.0"),
-        ({"batch_size": True}, "batch_size must be .*got True"),
-        ({"steps": "800"}, "steps must be .*got '800'"),
-        ({"hidden": 100}, "hidden must be a sequence of layer sizes, got 100"),
-        ({"hidden": "100"}, "hidden must be a sequence of layer sizes, got '100'"),
-        ({"hidden": (1.5,)}, r"hidden must be .*got 1\.5"),
-        ({"activation": None}, "activation must be one of .*got None"),
-        ({"learning_rate": "0.1"}, "learning_rate must be .*got '0.1'"),
-        ({"batch_norm": 1}, "batch_norm must be True or False, got 1"),
-        ({"drop_last": "no"}, "drop_last must be True or False, got 'no'"),
-        ({"dtype": np.float32}, "dtype must be one of 'float32', 'float64', got <class"),
-        ({"seed": None}, "seed must be .*got None"),
+        ({"batch_size": 16.0}, "batch_size"),
+        ({"batch_size": True}, "batch_size"),
+        ({"steps": "800"}, "steps"),
+        ({"hidden": 100}, "hidden"),
+        ({"hidden": "100"}, "hidden"),
+        ({"hidden": (1.5,)}, "hidden"),
+        ({"activation": None}, "activation"),
+        ({"learning_rate": "0.1"}, "learning_rate"),
+        ({"batch_norm": 1}, "batch_norm"),
+        ({"drop_last": "no"}, "drop_last"),
+        ({"dtype": np.float32}, "dtype"),
+        ({"seed": None}, "seed"),
     ],
 )
-def test_wrong_types_in_a_configuration_are_named(change, message):
-    with pytest.raises(TypeError, match=message):
+def test_wrong_types_in_a_configuration_are_named(change, name):
+    with pytest.raises(TypeError, match=f"^{name} must"):
         TrainingConfig(**change)
 
 
