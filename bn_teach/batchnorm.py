@@ -6,6 +6,9 @@ Arrays are `(N, C)` or `(N, C, *spatial)`: N examples, C channels (features), ea
 own. A channel's statistics are taken over everything but the channel axis, so the m of the paper
 counts examples times spatial positions. Inside, an array is therefore laid out as `(m, C)`: one row
 for every value that a channel has in this batch.
+
+Arrays must not be empty, and must be finite. What is not allowed raises a ValueError or a TypeError
+that names the argument.
 """
 
 from typing import NamedTuple
@@ -29,7 +32,7 @@ class Cache(NamedTuple):
 
 
 def batch_statistics(x):
-    """Compute the mean and the biased variance of every channel of one mini-batch.
+    """Compute the mean and the biased variance (divided by m) of every channel of one mini-batch.
 
     Parameters
     ----------
@@ -38,12 +41,6 @@ def batch_statistics(x):
     Returns
     -------
     mean, var : numpy.ndarray, shape (C,)
-        The variance divides by m, the number of values per channel.
-
-    Raises
-    ------
-    ValueError
-        For an empty or non-finite `x`, or one without a channel axis.
 
     References
     ----------
@@ -69,7 +66,7 @@ def batch_norm_forward(x, gamma, beta, *, eps=1e-5):
     gamma, beta : array_like, shape (C,)
         Learnt scale and shift.
     eps : float
-        Added to the variance under the root, 0 or more.
+        Added to the variance under the root; above 0 where a channel has no variance.
 
     Returns
     -------
@@ -77,11 +74,6 @@ def batch_norm_forward(x, gamma, beta, *, eps=1e-5):
         ``gamma * (x - mean) / sqrt(var + eps) + beta``.
     cache : Cache
         For `batch_norm_backward`; `cache.mean` and `cache.var` are the batch statistics.
-
-    Raises
-    ------
-    ValueError
-        For wrong shapes, non-finite input, or a channel without any variance when eps is 0.
 
     References
     ----------
@@ -102,6 +94,11 @@ def batch_norm_forward(x, gamma, beta, *, eps=1e-5):
 def batch_norm_backward(dy, cache):
     """Carry a gradient back through `batch_norm_forward`.
 
+    x moves y directly, through the batch mean, and through the batch variance. The three paths
+    together come to ``dx = gamma / std * (dy - mean(dy) - x_hat * mean(dy * x_hat))``: what is left
+    of dy after everything that a shift or a stretch of the whole batch could do is taken out,
+    because the normalisation undoes shifts and stretches.
+
     Parameters
     ----------
     dy : array_like, shape of `x`
@@ -113,18 +110,6 @@ def batch_norm_backward(dy, cache):
     -------
     dx : numpy.ndarray, shape of `x`
     dgamma, dbeta : numpy.ndarray, shape (C,)
-
-    Raises
-    ------
-    ValueError
-        For a `dy` of another shape than `x` had, or one that is not finite.
-
-    Notes
-    -----
-    x moves y directly, through the batch mean, and through the batch variance. The three paths
-    together come to ``dx = gamma / std * (dy - mean(dy) - x_hat * mean(dy * x_hat))``: what is left
-    of dy after everything that a shift or a stretch of the whole batch could do is taken out,
-    because the normalisation undoes shifts and stretches.
 
     References
     ----------
@@ -151,18 +136,12 @@ def batch_norm_inference(x, mean, var, gamma, beta, *, eps=1e-5):
     x : array_like, shape (N, C) or (N, C, *spatial)
     mean, var : array_like, shape (C,)
         Estimates of the population's statistics: running averages, or exact ones.
-    gamma, beta : array_like, shape (C,)
-    eps : float
+    gamma, beta, eps
         As in training.
 
     Returns
     -------
     numpy.ndarray, shape of `x`
-
-    Raises
-    ------
-    ValueError
-        For wrong shapes, non-finite input, a negative variance, or a zero one when eps is 0.
 
     References
     ----------
@@ -192,11 +171,6 @@ def fold(mean, var, gamma, beta, *, eps=1e-5):
     -------
     scale, shift : numpy.ndarray, shape (C,)
         ``scale = gamma / sqrt(var + eps)`` and ``shift = beta - mean * scale``.
-
-    Raises
-    ------
-    ValueError
-        For shapes that differ, non-finite input, a negative variance, or a zero one when eps is 0.
 
     References
     ----------
@@ -325,6 +299,9 @@ class BatchNorm:
     def like(cls, framework, num_features, **overrides):
         """Build a layer with a framework's defaults and its treatment of a single example.
 
+        Where the framework would give NaN, this one raises and says so. ONNX has no initial statistics
+        of its own; here they start at 0 and 1 unless overridden.
+
         Parameters
         ----------
         framework : str
@@ -337,8 +314,6 @@ class BatchNorm:
         Returns
         -------
         BatchNorm
-            Where the framework would give NaN, this one raises and says so. ONNX has no initial
-            statistics of its own; here they start at 0 and 1 unless overridden.
 
         Examples
         --------

@@ -1,4 +1,7 @@
-"""Data: real handwritten digits, any arrays of your own, and populations whose truth is known."""
+"""Data: real handwritten digits, any arrays of your own, and populations whose truth is known.
+
+What is not allowed raises a ValueError or a TypeError that names the argument.
+"""
 
 import math
 from dataclasses import dataclass
@@ -67,12 +70,6 @@ class Dataset:
         Returns
         -------
         Dataset
-
-        Raises
-        ------
-        ValueError, TypeError
-            For fewer than two examples, lengths that differ, non-finite examples, labels that are
-            not class numbers, or a fraction that leaves a part empty.
 
         Examples
         --------
@@ -144,10 +141,7 @@ class GaussianPopulation:
 
         Parameters
         ----------
-        batch_size : int
-            At least 1.
-        steps : int
-            At least 1.
+        batch_size, steps : int, at least 1
         seed : int or numpy.random.Generator
 
         Returns
@@ -183,8 +177,7 @@ class ExponentialPopulation:
     Attributes
     ----------
     mean : float
-    std : float
-        Above 0.
+    std : float above 0
     """
 
     mean: float = 0.0
@@ -205,22 +198,7 @@ class ExponentialPopulation:
         return np.where(standard >= -1, np.exp(-np.maximum(standard, -1) - 1), 0.0) / self.std
 
     def sample(self, batch_size, steps, seed):
-        """Draw one independent mini-batch for every step.
-
-        Parameters
-        ----------
-        batch_size, steps, seed
-            As in `GaussianPopulation.sample`.
-
-        Returns
-        -------
-        numpy.ndarray, float64, shape (steps, batch_size)
-
-        Examples
-        --------
-        >>> ExponentialPopulation().sample(16, steps=3, seed=0).min() > -1
-        np.True_
-        """
+        """Draw one independent mini-batch for every step, as `GaussianPopulation.sample` does."""
         shape = _sample_shape(batch_size, steps)
         return self.mean + self.std * (_checks.generator(seed).standard_exponential(shape) - 1)
 
@@ -238,11 +216,6 @@ class EmpiricalPopulation:
     values : numpy.ndarray, float64, shape (N,), read-only
     mean, std, excess_kurtosis : float
         Exact: of all the values.
-
-    Raises
-    ------
-    ValueError, TypeError
-        For values that are not finite, not 1-D, or all equal.
     """
 
     def __init__(self, values):
@@ -259,23 +232,9 @@ class EmpiricalPopulation:
         return heights[np.searchsorted(self._edges, _checks.array("x", x), side="right")]
 
     def sample(self, batch_size, steps, seed):
-        """Draw one independent mini-batch for every step, with replacement.
+        """Draw one independent mini-batch for every step, as `GaussianPopulation.sample` does: with replacement.
 
         Training draws without replacement, epoch by epoch; `minibatches` does that.
-
-        Parameters
-        ----------
-        batch_size, steps, seed
-            As in `GaussianPopulation.sample`.
-
-        Returns
-        -------
-        numpy.ndarray, float64, shape (steps, batch_size)
-
-        Examples
-        --------
-        >>> EmpiricalPopulation([1.0, 2.0, 5.0]).sample(16, steps=3, seed=0).shape
-        (3, 16)
         """
         shape = _sample_shape(batch_size, steps)
         return self.values[_checks.generator(seed).integers(0, len(self.values), shape)]
@@ -291,7 +250,7 @@ def minibatches(n, batch_size, *, steps, seed, drop_last=True):
     batch_size : int
         From 1 to n.
     steps : int
-        How many batches to yield, 0 or more.
+        How many batches to yield.
     seed : int or numpy.random.Generator
     drop_last : bool
         Leave out the examples of an epoch that do not fill a batch; otherwise they form a smaller one.

@@ -119,18 +119,11 @@ def kept_fraction(framework, momentum):
         A name in `FRAMEWORKS`.
     momentum : float or None
         In that framework's own convention, in [0, 1]. None is PyTorch's cumulative average and
-        stays None.
+        stays None; other frameworks have no such thing.
 
     Returns
     -------
     float or None
-
-    Raises
-    ------
-    ValueError
-        For an unknown framework, or a momentum outside [0, 1].
-    TypeError
-        For None with a framework other than PyTorch.
 
     Examples
     --------

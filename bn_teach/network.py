@@ -98,14 +98,10 @@ ACTIVATIONS = {"relu": ReLU, "sigmoid": Sigmoid}
 class Network:
     """Layers in a row, from examples `(N, D)` to class scores `(N, classes)`.
 
-    Parameters
-    ----------
-    layers : list
-        `Linear`, `BatchNormLayer`, activations; the first one is `Linear`.
-
     Attributes
     ----------
     layers : list
+        `Linear`, `BatchNormLayer`, activations; the first one is `Linear`.
     norms : list of BatchNormLayer
         The batch norm layers among them, from below.
     """
@@ -178,7 +174,7 @@ class Network:
         return [(mean[0].astype(np.float64), var[0].astype(np.float64)) for mean, var in found]
 
     def algorithm2_statistics(self, z, batch_size):
-        """Exact statistics by the paper's procedure, each layer fed through batch-normalised lower ones.
+        """Exact statistics by the paper's Algorithm 2, line 10: each layer is fed through batch-normalised lower ones.
 
         Parameters
         ----------
@@ -192,10 +188,6 @@ class Network:
         -------
         list of (mean, var), each of shape (H,), float64
             Mean of the batch means, and m/(m-1) times the mean of the batch variances.
-
-        References
-        ----------
-        Ioffe & Szegedy (2015), Algorithm 2, line 10.
         """
         m = _checks.integer("batch_size", batch_size, 2 if self.norms else 1, len(z))
         _, found = self._by_batch(z[: len(z) - len(z) % m], m, scores=False)
@@ -321,16 +313,11 @@ def build_network(
     ----------
     num_features, num_classes : int
     hidden : sequence of int
-        Units of every hidden layer: linear, batch norm (unless switched off), activation.
-    activation : str
-        "relu" or "sigmoid".
-    batch_norm : bool
-        Without it the hidden layers have biases instead.
-    eps : float
+        Units of every hidden layer: linear, batch norm (unless switched off: biases instead), activation.
+    activation, batch_norm, eps, dtype
+        As in `bn_teach.training.TrainingConfig`.
     weight_scale : float or None
         Standard deviation of every weight; None is He initialisation, ``sqrt(2 / inputs)``.
-    dtype : str
-        "float32" or "float64".
     seed : int or numpy.random.Generator
 
     Returns

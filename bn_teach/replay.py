@@ -3,6 +3,8 @@
 In training mode batch norm normalises with the statistics of the mini-batch. The running averages
 are only *read*, at inference; nothing in training depends on them. So the batch statistics of one
 recorded run, and its weights at checkpoints, tell exactly what any momentum would have given.
+
+What is not allowed raises a ValueError or a TypeError that names the argument.
 """
 
 from dataclasses import dataclass
@@ -72,11 +74,15 @@ class Replay:
 def replay(recording, momentum=0.9, *, estimator="ema", unbiased=True):
     """Compute the running statistics and the validation accuracy that a recorded run would have had.
 
+    Before the first update every average is its initial value, mean 0 and variance 1. Without batch
+    norm every estimator gives the plain network, and the statistics are empty tuples.
+
     Parameters
     ----------
     recording : Recording
+        With at least one checkpoint.
     momentum : float or array_like, shape (M,)
-        Weight kept on the old estimate, in [0, 1]. Used by ``ema`` and ``debiased``.
+        Weight kept on the old estimate, in [0, 1]. Used by ``ema`` and ``debiased`` (there below 1).
     estimator : str
         One of `ESTIMATORS`.
     unbiased : bool
@@ -86,14 +92,11 @@ def replay(recording, momentum=0.9, *, estimator="ema", unbiased=True):
     Returns
     -------
     Replay
-        Before the first update every average is its initial value, mean 0 and variance 1. Without
-        batch norm every estimator gives the plain network, and the statistics are empty tuples.
 
     Raises
     ------
     ValueError, TypeError
-        For an unknown estimator, a momentum outside [0, 1] (or of 1 with ``debiased``), or a
-        recording without checkpoints.
+        For an argument that is not allowed, or class scores that are not finite.
 
     Examples
     --------
@@ -150,11 +153,6 @@ def early_stop(replay, patience, *, metric="validation_accuracy"):
     best_step, stop_step : int
         Updates done at the checkpoint kept (the first best one), and where training stopped: the
         last checkpoint if patience never ran out.
-
-    Raises
-    ------
-    ValueError, TypeError
-        For patience below 1, an unknown metric, or a replay of several momenta.
 
     Examples
     --------
@@ -235,7 +233,7 @@ def restore(replay, weights_step, statistics_step):
     Raises
     ------
     ValueError, TypeError
-        For a step without a checkpoint, a replay of several momenta, or scores that are not finite.
+        For a step without a checkpoint, or class scores that are not finite.
 
     Examples
     --------

@@ -9,6 +9,9 @@ first. An estimate made from it has the same rows: row t is its value *after* th
 
 This is the convention of Keras, Flax and ONNX; PyTorch's number is the weight of the *new* value,
 1 minus ours.
+
+Arrays must not be empty, and must be finite. What is not allowed raises a ValueError or a TypeError
+that names the argument.
 """
 
 import numpy as np
@@ -22,25 +25,18 @@ def exponential_moving_average(history, momentum, *, initial=0.0, debias=False):
     Parameters
     ----------
     history : array_like, shape (T, ...)
-        One row per step, oldest first.
     momentum : float or array_like, shape (M,)
         Weight kept on the old estimate, in [0, 1]. Several momenta are computed in one pass.
     initial : float or array_like, broadcastable to one row
         The estimate before the first update. Frameworks use 0 for means and 1 for variances.
     debias : bool
         Take out what is left of `initial`: after t updates the estimate r becomes
-        ``(r - momentum**t * initial) / (1 - momentum**t)``, the correction known from Adam.
+        ``(r - momentum**t * initial) / (1 - momentum**t)``, the correction known from Adam. Not for a
+        momentum of 1: such an estimate has seen no batch at all.
 
     Returns
     -------
     numpy.ndarray, float64, shape (T, ...), or (M, T, ...) for several momenta
-        Row t is the estimate after the update of step t.
-
-    Raises
-    ------
-    ValueError
-        For an empty or non-finite history, a momentum outside [0, 1], or `debias` with a momentum of 1:
-        such an estimate has seen no batch at all, only its initial value.
 
     References
     ----------
@@ -93,11 +89,6 @@ def cumulative_average(history):
     -------
     numpy.ndarray, float64, shape (T, ...)
 
-    Raises
-    ------
-    ValueError
-        For an empty or non-finite history.
-
     Examples
     --------
     >>> cumulative_average([4.0, 2.0, 0.0])
@@ -109,7 +100,7 @@ def cumulative_average(history):
 
 
 def unbiased_variance(var, m):
-    """Turn a variance that divides by m into one that divides by m - 1.
+    """Turn a variance that divides by m into one that divides by m - 1: ``m / (m - 1) * var``.
 
     The deviations of a sample are taken from the sample's *own* mean, which lies closer to the
     sample than the true mean does. The variance of a mini-batch is therefore too small, by the
@@ -117,21 +108,13 @@ def unbiased_variance(var, m):
 
     Parameters
     ----------
-    var : array_like
-        Biased variance(s), dividing by m.
-    m : int or array_like of int, broadcastable with `var`
-        How many values each variance was computed from (batch size times spatial positions);
-        at least 2.
+    var : array_like, 0 or more
+    m : int or array_like of int, broadcastable with `var`, at least 2
+        How many values each variance was computed from (batch size times spatial positions).
 
     Returns
     -------
     numpy.ndarray
-        ``m / (m - 1) * var``.
-
-    Raises
-    ------
-    ValueError
-        For negative or non-finite variances, or m below 2.
 
     References
     ----------
@@ -153,6 +136,9 @@ def unbiased_variance(var, m):
 def population_statistics(means, variances, m):
     """Estimate the population's mean and variance from many mini-batches, as the paper does.
 
+    Right for batches drawn at random. Where batches differ in kind (sorted by class, say), the mean
+    of the batch variances misses the variance *between* the batches: see `pooled_statistics`.
+
     Parameters
     ----------
     means, variances : array_like, shape (B, ...)
@@ -164,16 +150,6 @@ def population_statistics(means, variances, m):
     -------
     mean, var : numpy.ndarray, float64, shape (...)
         ``E[x] = mean of the means`` and ``Var[x] = m / (m - 1) * mean of the variances``.
-
-    Raises
-    ------
-    ValueError
-        For shapes that differ, empty or non-finite input, negative variances, or m below 2.
-
-    Notes
-    -----
-    Right for batches drawn at random. Where batches differ in kind (sorted by class, say), the mean
-    of the batch variances misses the variance *between* the batches: see `pooled_statistics`.
 
     References
     ----------
@@ -191,7 +167,9 @@ def population_statistics(means, variances, m):
 
 
 def pooled_statistics(means, variances, sizes):
-    """Compute the exact mean and variance of all the data that the batches came from.
+    """Compute the exact mean and biased variance of all the data that the batches came from.
+
+    The variance is that *within* the batches plus that *between* their means.
 
     Parameters
     ----------
@@ -203,13 +181,6 @@ def pooled_statistics(means, variances, sizes):
     Returns
     -------
     mean, var : numpy.ndarray, float64, shape (...)
-        Exactly the mean and the biased variance of the pooled data: the variance *within* the
-        batches plus the variance *between* their means.
-
-    Raises
-    ------
-    ValueError
-        For shapes that differ, empty or non-finite input, negative variances, or sizes below 1.
 
     Examples
     --------

@@ -48,10 +48,6 @@ class Sweep:
             At least one, all with the same checkpoints; a configuration that comes twice counts once.
         momenta, estimators
             As in `sweep`.
-
-        Returns
-        -------
-        Sweep
         """
         momenta = _check_momenta(momenta)
         estimators = _check_estimators(estimators, momenta)

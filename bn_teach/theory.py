@@ -3,6 +3,8 @@
 Throughout, batches of size m come independently from a population with mean mu and variance
 sigma^2, and `momentum` p is the weight kept on the old estimate. Real training draws *without*
 replacement, epoch by epoch; its averages vary less than these formulas say (notebook 03 shows it).
+
+What is not allowed raises a ValueError or a TypeError that names the argument.
 """
 
 import math
@@ -17,10 +19,8 @@ def start_up_weight(momentum, steps):
 
     Parameters
     ----------
-    momentum : float
-        In [0, 1].
-    steps : int or array_like of int
-        Updates done, 0 or more.
+    momentum : float in [0, 1]
+    steps : int or array_like of int, 0 or more
 
     Returns
     -------
@@ -42,8 +42,7 @@ def effective_batches(momentum):
 
     Parameters
     ----------
-    momentum : float
-        In [0, 1].
+    momentum : float in [0, 1]
 
     Returns
     -------
@@ -62,14 +61,13 @@ def effective_batches(momentum):
 def running_mean_std(sigma, momentum, batch_size, steps=None):
     """Return the standard deviation of the running mean.
 
+    The batches' weights are (1-p) p^k, and squared they sum to (1-p)/(1+p) * (1 - p^(2 steps)).
+
     Parameters
     ----------
-    sigma : float
-        Standard deviation of the population.
-    momentum : float
-        In [0, 1].
-    batch_size : int
-        m, at least 1.
+    sigma : float, standard deviation of the population
+    momentum : float in [0, 1]
+    batch_size : int, at least 1
     steps : int or array_like of int, optional
         Updates done since a fixed initial value; None is the limit of infinitely many.
 
@@ -78,17 +76,12 @@ def running_mean_std(sigma, momentum, batch_size, steps=None):
     float or numpy.ndarray
         ``sigma / sqrt(m) * sqrt((1-p)/(1+p) * (1 - p^(2 steps)))``.
 
-    Notes
-    -----
-    The batches' weights are (1-p) p^k, and squared they sum to (1-p)/(1+p) * (1 - p^(2 steps)).
-
     Examples
     --------
     >>> print(running_mean_std(1.0, 0.0, batch_size=16))
     0.25
     """
-    sigma = _checks.number("sigma", sigma, 0.0)
-    m = _checks.integer("batch_size", batch_size, 1)
+    sigma, m = _checks.number("sigma", sigma, 0.0), _checks.integer("batch_size", batch_size, 1)
     return _plain(sigma / math.sqrt(m) * _noise_left(momentum, steps))
 
 
@@ -99,8 +92,7 @@ def running_var_std(sigma, momentum, batch_size, steps=None, *, excess_kurtosis=
     ----------
     sigma, momentum, steps
         As in `running_mean_std`.
-    batch_size : int
-        m, at least 2.
+    batch_size : int, at least 2
     excess_kurtosis : float
         0 for a Gaussian population; at least -2 for any.
 
@@ -114,8 +106,7 @@ def running_var_std(sigma, momentum, batch_size, steps=None, *, excess_kurtosis=
     >>> print(running_var_std(1.0, 0.0, batch_size=9))
     0.5
     """
-    sigma = _checks.number("sigma", sigma, 0.0)
-    m = _checks.integer("batch_size", batch_size, 2)
+    sigma, m = _checks.number("sigma", sigma, 0.0), _checks.integer("batch_size", batch_size, 2)
     kurtosis = _checks.number("excess_kurtosis", excess_kurtosis, -2.0)
     # Only rounding can push the sum below zero: at kurtosis -2 it is 2/(m-1) - 2/m > 0.
     return _plain(sigma**2 * math.sqrt(2 / (m - 1) + kurtosis / m) * _noise_left(momentum, steps))
@@ -124,14 +115,16 @@ def running_var_std(sigma, momentum, batch_size, steps=None, *, excess_kurtosis=
 def drift_lag(momentum, drift_per_step, steps=None):
     """Distance by which the average trails a target that moves by `drift_per_step` at every step.
 
-    The average looks back p/(1-p) steps on average, so it lags by that many steps of drift.
+    The average looks back p/(1-p) steps on average, so it lags by that many steps of drift. One
+    update multiplies a distance to the target by p, and the target steps away before each:
+    ``lag_t = p * (lag_(t-1) + drift)``, so ``lag_t = drift * (p + p^2 + ... + p^t)``. The target
+    stands where the average starts; what the start is off by is `start_up_weight` times that.
 
     Parameters
     ----------
-    momentum : float
-        In [0, 1].
+    momentum : float in [0, 1]
     drift_per_step : float
-        Movement of the population mean per step, in the units of the data.
+        Movement of the population mean, in the units of the data.
     steps : int or array_like of int, optional
         Updates done since the target began to move; None is the limit of infinitely many.
 
@@ -141,19 +134,12 @@ def drift_lag(momentum, drift_per_step, steps=None):
         ``drift * p/(1-p) * (1 - p^steps)``; for momentum 1 all the way the target went, which has no
         limit: infinite without `steps`.
 
-    Notes
-    -----
-    One update multiplies a distance to the target by p, and the target steps away before each:
-    ``lag_t = p * (lag_(t-1) + drift)``, so ``lag_t = drift * (p + p^2 + ... + p^t)``. The target
-    stands where the average starts; what the start is off by is `start_up_weight` times that.
-
     Examples
     --------
     >>> print(round(drift_lag(0.9, 0.01), 6), round(drift_lag(0.9, 0.01, steps=10), 6))
     0.09 0.058619
     """
-    p = _checks.momentum(momentum)
-    drift = _checks.number("drift_per_step", drift_per_step)
+    p, drift = _checks.momentum(momentum), _checks.number("drift_per_step", drift_per_step)
     if steps is not None:
         done = _checks.integers("steps", steps, 0)
         return _plain(drift * (done if p == 1 else p / (1 - p) * (1 - p**done)))
@@ -169,8 +155,7 @@ def expected_biased_variance(variance, batch_size):
     ----------
     variance : float
         sigma^2 of the population.
-    batch_size : int
-        m, at least 1.
+    batch_size : int, at least 1
 
     Returns
     -------
@@ -185,8 +170,7 @@ def expected_biased_variance(variance, batch_size):
     >>> print(expected_biased_variance(1.0, 2), round(expected_biased_variance(1.0, 32), 3))
     0.5 0.969
     """
-    variance = _checks.number("variance", variance, 0.0)
-    m = _checks.integer("batch_size", batch_size, 1)
+    variance, m = _checks.number("variance", variance, 0.0), _checks.integer("batch_size", batch_size, 1)
     return (m - 1) / m * variance
 
 
@@ -199,11 +183,8 @@ def batch_mean_density(x, sigma, batch_size, *, mean=0.0):
     Parameters
     ----------
     x : array_like
-        Where.
-    sigma : float
-        Standard deviation of the population, above 0.
-    batch_size : int
-        m, at least 1.
+    sigma : float, standard deviation of the population, above 0
+    batch_size : int, at least 1
     mean : float
         Of the population.
 
@@ -216,9 +197,8 @@ def batch_mean_density(x, sigma, batch_size, *, mean=0.0):
     >>> print(batch_mean_density([0.0], 1.0, batch_size=16).round(3))
     [1.596]
     """
-    x = _checks.array("x", x).astype(np.float64)
+    x, mean = _checks.array("x", x).astype(np.float64), _checks.number("mean", mean)
     spread = _checks.number("sigma", sigma, above=0.0) / math.sqrt(_checks.integer("batch_size", batch_size, 1))
-    mean = _checks.number("mean", mean)
     return np.exp(-(((x - mean) / spread) ** 2) / 2) / (spread * math.sqrt(2 * math.pi))
 
 
@@ -232,11 +212,10 @@ def batch_var_density(x, variance, batch_size, *, unbiased=True):
     Parameters
     ----------
     x : array_like
-        Where; the density is 0 at 0 and below (with m = 2 it grows without bound towards 0).
-    variance : float
-        sigma^2 of the population, above 0.
-    batch_size : int
-        m, at least 2.
+        The density is 0 at 0 and below (with m = 2 it grows without bound towards 0).
+    variance : float above 0
+        sigma^2 of the population.
+    batch_size : int, at least 2
     unbiased : bool
         Whether the variance of the batch divides by m - 1 or by m.
 
@@ -249,8 +228,7 @@ def batch_var_density(x, variance, batch_size, *, unbiased=True):
     >>> print(batch_var_density([0.5, 1.0], 1.0, batch_size=3).round(3))
     [0.607 0.368]
     """
-    x = _checks.array("x", x).astype(np.float64)
-    m = _checks.integer("batch_size", batch_size, 2)
+    x, m = _checks.array("x", x).astype(np.float64), _checks.integer("batch_size", batch_size, 2)
     degrees = m - 1
     divisor = degrees if _checks.boolean("unbiased", unbiased) else m
     scale = _checks.number("variance", variance, above=0.0) / divisor  # of one unit of chi-square
@@ -269,10 +247,8 @@ def expected_std(sigma, batch_size):
 
     Parameters
     ----------
-    sigma : float
-        Standard deviation of the population.
-    batch_size : int
-        m, at least 2.
+    sigma : float, standard deviation of the population
+    batch_size : int, at least 2
 
     Returns
     -------
@@ -284,42 +260,35 @@ def expected_std(sigma, batch_size):
     >>> print(round(expected_std(1.0, 2), 3), round(expected_std(1.0, 32), 3))
     0.798 0.992
     """
-    sigma = _checks.number("sigma", sigma, 0.0)
-    m = _checks.integer("batch_size", batch_size, 2)
+    sigma, m = _checks.number("sigma", sigma, 0.0), _checks.integer("batch_size", batch_size, 2)
     return sigma * math.sqrt(2 / (m - 1)) * math.exp(math.lgamma(m / 2) - math.lgamma((m - 1) / 2))
 
 
 def best_momentum(sigma, batch_size, drift_per_step):
     """Return the momentum with the least mean squared error of the running mean: noise against lag.
 
-    Minimises ``sigma^2/m * (1-p)/(1+p) + (drift * p/(1-p))^2``, long after the start.
+    Minimises ``sigma^2/m * (1-p)/(1+p) + (drift * p/(1-p))^2``, long after the start. Setting the
+    derivative to zero gives ``drift^2 p (1+p)^2 = sigma^2/m * (1-p)^3``. The left side grows with p
+    and the right side falls, so there is exactly one solution, found by bisection.
 
     Parameters
     ----------
-    sigma : float
-        Standard deviation of the population.
-    batch_size : int
-        m, at least 1.
+    sigma : float, standard deviation of the population
+    batch_size : int, at least 1
     drift_per_step : float
-        Movement of the population mean per step.
+        Movement of the population mean.
 
     Returns
     -------
     float
         In [0, 1]; without drift 1.0, for then more memory is always better.
 
-    Notes
-    -----
-    Setting the derivative to zero gives ``drift^2 p (1+p)^2 = sigma^2/m * (1-p)^3``. The left side
-    grows with p and the right side falls, so there is exactly one solution, found by bisection.
-
     Examples
     --------
     >>> print(round(best_momentum(1.0, 16, 0.01), 3))
     0.835
     """
-    sigma = _checks.number("sigma", sigma, 0.0)
-    m = _checks.integer("batch_size", batch_size, 1)
+    sigma, m = _checks.number("sigma", sigma, 0.0), _checks.integer("batch_size", batch_size, 1)
     drift = _checks.number("drift_per_step", drift_per_step)
     if drift == 0:
         return 1.0

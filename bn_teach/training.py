@@ -241,9 +241,7 @@ def train(dataset, config, *, on_step=None, should_stop=None):
 
 
 def live_losses(dataset, config, *, momentum):
-    """Train a network that really keeps running averages while it trains, as frameworks do it.
-
-    Nothing is recorded. This is the slow, ordinary way, here to be compared with: see `train_live`.
+    """Train with running averages that are really kept, and return the loss of every mini-batch.
 
     Parameters
     ----------
@@ -255,7 +253,6 @@ def live_losses(dataset, config, *, momentum):
     Returns
     -------
     list of float
-        The loss of every mini-batch.
 
     Examples
     --------
@@ -270,7 +267,8 @@ def live_losses(dataset, config, *, momentum):
 def train_live(dataset, config, **options):
     """Train step by step with batch norm layers that keep running averages, as frameworks do it.
 
-    Same initial weights and same mini-batches as `train`, which needs no momentum.
+    Nothing is recorded: this is the slow, ordinary way, to be compared with. Same initial weights and same
+    mini-batches as `train`, which needs no momentum.
 
     Parameters
     ----------
