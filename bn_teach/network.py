@@ -110,6 +110,20 @@ class Network:
         self.layers = list(layers)
         self.norms = [layer for layer in self.layers if isinstance(layer, BatchNormLayer)]
 
+    def train(self):
+        """Switch layers that keep running averages to training mode, and return the network."""
+        return self._switched("train")
+
+    def eval(self):
+        """Switch layers that keep running averages to inference mode, and return the network."""
+        return self._switched("eval")
+
+    def _switched(self, mode):
+        for layer in self.layers:
+            if isinstance(layer, BatchNorm):
+                getattr(layer, mode)()
+        return self
+
     def __call__(self, x):
         """Class scores in training mode: every batch norm uses the mini-batch `x` itself."""
         for layer in self.layers:
@@ -208,7 +222,7 @@ class Network:
         numpy.ndarray, shape (N, classes)
         """
         _checks.integer("batch_size", batch_size, 1)
-        last = (max(len(z) // batch_size, 1) - 1) * batch_size
+        last = in_batches(len(z), batch_size)[-1].start
         scores, _ = self._by_batch(z[last:], len(z) - last)
         if last == 0:
             return scores
@@ -232,6 +246,12 @@ class Network:
                 return None, found
             z = layer.inference(batches, mean[:, None], var[:, None]).reshape(z.shape)
         return z, found
+
+
+def in_batches(n, batch_size):
+    """Cut n rows into mini-batches, in order: a list of slices. A remainder joins the batch before it."""
+    starts = range(0, max(n // batch_size, 1) * batch_size, batch_size)
+    return [slice(start, end) for start, end in zip(starts, [*starts[1:], n], strict=True)]
 
 
 def keep_running_averages(network, **options):

@@ -32,6 +32,29 @@ AVERAGES = ("ema", "debiased", "cumulative")
 MOVED_BY_MOMENTUM = ("ema", "debiased")
 INITIAL_MEAN, INITIAL_VAR = 0.0, 1.0
 
+LAST = 10
+"""Checkpoints that "the end of the run" is averaged over."""
+
+
+def at_the_end(curves):
+    """Average what checkpoints say over the end of the run: the last `LAST` of them, or all if there are fewer.
+
+    Parameters
+    ----------
+    curves : numpy.ndarray, shape (..., K)
+        `Replay.validation_accuracy`, say.
+
+    Returns
+    -------
+    numpy.ndarray, shape (...), or a number for a single curve
+
+    Examples
+    --------
+    >>> print(at_the_end(np.arange(100)))
+    94.5
+    """
+    return curves[..., -LAST:].mean(axis=-1)
+
 
 @dataclass(frozen=True, eq=False)
 class Replay:

@@ -13,7 +13,7 @@ import numpy as np
 
 from bn_teach import _checks
 from bn_teach.data import Dataset
-from bn_teach.replay import ESTIMATORS, MOVED_BY_MOMENTUM, replay
+from bn_teach.replay import ESTIMATORS, MOVED_BY_MOMENTUM, at_the_end, replay
 from bn_teach.training import Recording, TrainingConfig, train
 
 
@@ -57,34 +57,30 @@ class Sweep:
         }
         return _collected(_check_configs(curves), momenta, estimators, curves)
 
-    def accuracy_lost(self, estimator="ema", *, reference="algorithm2", last=10):
+    def accuracy_lost(self, estimator="ema", *, reference="algorithm2"):
         """How much accuracy an estimator loses against another, at the end of the run.
 
         Parameters
         ----------
         estimator, reference : str
             Two of `estimators`.
-        last : int
-            Checkpoints that the end is averaged over.
 
         Returns
         -------
         numpy.ndarray, shape (C, M)
             Accuracy under `reference` minus that under `estimator`: negative where something is gained.
         """
-        at = [
-            self.estimators.index(_checks.choice(name, value, self.estimators))
-            for name, value in (("reference", reference), ("estimator", estimator))
-        ]
-        ends = self.accuracy[..., -_checks.integer("last", last, 1) :].mean(axis=-1)
-        return ends[..., at[0]] - ends[..., at[1]]
+        exact = self.estimators.index(_checks.choice("reference", reference, self.estimators))
+        chosen = self.estimators.index(_checks.choice("estimator", estimator, self.estimators))
+        ends = at_the_end(self.accuracy)
+        return ends[..., exact] - ends[..., chosen]
 
-    def bands(self, estimator="ema", *, reference="algorithm2", last=10):
+    def bands(self, estimator="ema", *, reference="algorithm2"):
         """Tell how `accuracy_lost` spreads over seeds.
 
         Parameters
         ----------
-        estimator, reference, last
+        estimator, reference
             As in `accuracy_lost`.
 
         Returns
@@ -94,7 +90,7 @@ class Sweep:
             seed; the key has seed 0.
         """
         by_config = {}
-        for config, lost in zip(self.configs, self.accuracy_lost(estimator, reference=reference, last=last)):
+        for config, lost in zip(self.configs, self.accuracy_lost(estimator, reference=reference)):
             by_config.setdefault(replace(config, seed=0), []).append(lost)
         return {config: np.quantile(lost, (0, 0.5, 1), axis=0) for config, lost in by_config.items()}
 

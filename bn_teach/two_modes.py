@@ -8,7 +8,7 @@ import numpy as np
 from bn_teach import _checks
 from bn_teach.batchnorm import BatchNorm
 from bn_teach.data import Dataset
-from bn_teach.network import Network, keep_running_averages
+from bn_teach.network import Network, in_batches, keep_running_averages
 from bn_teach.replay import replay
 from bn_teach.training import Recording
 
@@ -18,20 +18,6 @@ COMPANY = ("any", "same")
 
 class Model(Network):
     """A network whose batch norms have running averages and a mode, as in deep-learning frameworks."""
-
-    def train(self):
-        """Switch to training mode and return the model."""
-        for layer in self.layers:
-            if isinstance(layer, BatchNorm):
-                layer.train()
-        return self
-
-    def eval(self):
-        """Switch to inference mode and return the model."""
-        for layer in self.layers:
-            if isinstance(layer, BatchNorm):
-                layer.eval()
-        return self
 
     def accuracy(self, x, labels, batch_size):
         """Predict in mini-batches, in the order given, and count what is right.
@@ -47,11 +33,8 @@ class Model(Network):
         -------
         float
         """
-        n = len(x)
-        m = _checks.integer("batch_size", batch_size, 1, n)
-        starts = range(0, n - n % m, m)
-        batches = np.split(np.arange(n), starts[1:])
-        return float(np.mean([guess for rows in batches for guess in self(x[rows]).argmax(axis=1) == labels[rows]]))
+        batches = in_batches(len(x), _checks.integer("batch_size", batch_size, 1, len(x)))
+        return float(np.concatenate([self(x[rows]).argmax(axis=1) == labels[rows] for rows in batches]).mean())
 
 
 def model_from(recording, momentum=0.9):

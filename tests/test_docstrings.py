@@ -83,6 +83,7 @@ SIGNATURES = {
 # The bare mathematics behind a documented function, and what only other modules call.
 BARE = {
     "fading_average",
+    "in_batches",
     "normalize",
     "normalize_backward",
     "scale_and_shift",

@@ -374,6 +374,17 @@ def test_running_averages_take_the_place_of_memoryless_batch_norm():
         assert layer.gamma is norm.gamma
 
 
+def test_the_network_switches_the_modes_of_layers_that_have_one():
+    network, x = keep_running_averages(float64_network(hidden=(5, 4)), momentum=0.5), normal(6, 4)
+    norms = [layer for layer in network.layers if isinstance(layer, BatchNorm)]
+    assert network.eval() is network
+    alone, together = network(x[:1]), network(x)
+    np.testing.assert_allclose(together[:1], alone, rtol=1e-12)  # in inference mode neighbours do not matter
+    assert network.train() is network
+    network(x)
+    assert [norm.num_batches_tracked for norm in norms] == [1, 1]
+
+
 # Bad input
 
 

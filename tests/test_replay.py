@@ -9,7 +9,7 @@ from bn_teach import training
 from bn_teach.batchnorm import BatchNorm, batch_norm_inference
 from bn_teach.data import Dataset, minibatches
 from bn_teach.network import BatchNormLayer, Network, cross_entropy
-from bn_teach.replay import ESTIMATORS, early_stop, keep_best, restore, running_statistics
+from bn_teach.replay import ESTIMATORS, LAST, at_the_end, early_stop, keep_best, restore, running_statistics
 from bn_teach.replay import replay as replay_of
 from bn_teach.running import exponential_moving_average, unbiased_variance
 from bn_teach.theory import start_up_weight
@@ -64,11 +64,8 @@ def train_the_ordinary_way(dataset, config, *, momentum, unbiased):
         means.append([norm.running_mean for norm in norms])
         variances.append([norm.running_var for norm in norms])
         if step % config.checkpoint_every == 0 or step == config.steps:
-            for norm in norms:
-                norm.eval()
-            scores = network(validation_x)
-            for norm in norms:
-                norm.train()
+            scores = network.eval()(validation_x)
+            network.train()
             accuracies.append(np.mean(scores.argmax(axis=1) == dataset.validation_y))
             validation_losses.append(cross_entropy(scores, dataset.validation_y)[0])
     stack = [tuple(map(np.stack, zip(*steps))) for steps in (means, variances)]
@@ -339,11 +336,19 @@ def test_replaying_changes_nothing_in_the_recording(clouds):
             np.testing.assert_array_equal(ours, theirs)
 
 
-# The numbers of a real run, as means of the last 10 checkpoints: what notebooks say rests on these
+def test_the_end_of_the_run_is_its_last_ten_checkpoints_or_all_if_there_are_fewer():
+    curves = np.random.default_rng(0).random((2, 3, 17))
+    np.testing.assert_array_equal(at_the_end(curves), curves[:, :, 7:].mean(axis=-1))
+    assert at_the_end(curves[0, 0]) == at_the_end(curves)[0, 0]
+    assert at_the_end(np.array([0.5, 1.0])) == 0.75
+    assert LAST == 10
+
+
+# The numbers of a real run, at its end: what notebooks say rests on these
 
 
 def late_accuracy(recording, momentum=0.9, **options):
-    return replay_of(recording, momentum, **options).validation_accuracy[..., -10:].mean(axis=-1)
+    return at_the_end(replay_of(recording, momentum, **options).validation_accuracy)
 
 
 def test_batch_16_hardly_minds_momentum_0_9_but_minds_0_999(batch_16):

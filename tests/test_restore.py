@@ -23,8 +23,7 @@ def test_same_as_a_network_whose_buffers_were_set_by_hand(recording, estimator):
     norms = [layer for layer in network.layers if isinstance(layer, BatchNorm)]
     for layer, norm in enumerate(norms):
         norm.running_mean, norm.running_var = replayed.mean[layer][2], replayed.var[layer][2]
-        norm.eval()
-    scores, labels = network(recording.dataset.validation_x), recording.dataset.validation_y
+    scores, labels = network.eval()(recording.dataset.validation_x), recording.dataset.validation_y
     accuracy, loss = restore(replayed, 10, 25)
     assert accuracy == np.mean(scores.argmax(axis=1) == labels)
     assert loss == pytest.approx(cross_entropy(scores, labels)[0], rel=1e-5)

@@ -10,7 +10,7 @@ from bn_teach.explorers.training import TrainingExplorer
 from bn_teach.figures import race_figure, race_ranges, race_traces
 from bn_teach.figures.live_figure import LiveFigure
 from bn_teach.replay import ESTIMATORS, MOVED_BY_MOMENTUM, keep_best, replay
-from bn_teach.sentences import LAST, race_sentence
+from bn_teach.sentences import race_sentence
 from bn_teach.sentences.controls import ESTIMATOR_LABELS, MOMENTA
 from bn_teach.sweep import Sweep, SweepFailed, sweep
 from bn_teach.training import TrainingConfig
@@ -226,4 +226,4 @@ class EstimatorRaceExplorer(TrainingExplorer):
                 swept = Sweep.of(recording, MOMENTA, estimators=PAIR)
         except SweepFailed:
             return None
-        return 100 * swept.accuracy_lost(last=LAST)[0]
+        return 100 * swept.accuracy_lost()[0]
