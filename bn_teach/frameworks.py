@@ -49,15 +49,7 @@ class Framework:
 FRAMEWORKS = MappingProxyType(
     {
         "pytorch": Framework(
-            "PyTorch",
-            "new",
-            0.1,
-            1e-5,
-            True,
-            0.0,
-            1.0,
-            "error",
-            "torch.nn.BatchNorm1d, torch.nn.functional.batch_norm",
+            "PyTorch", "new", 0.1, 1e-5, True, 0.0, 1.0, "error", "torch.nn.BatchNorm1d, torch.nn.functional.batch_norm"
         ),
         "keras": Framework("Keras 3", "old", 0.99, 1e-3, False, 0.0, 1.0, "beta", "keras.layers.BatchNormalization"),
         "tf_keras_fused": Framework(
@@ -84,15 +76,7 @@ FRAMEWORKS = MappingProxyType(
             "ONNX operator BatchNormalization, opset 15, which stores momentum and epsilon as float32",
         ),
         "cs231n": Framework(
-            "CS231n",
-            "old",
-            0.9,
-            1e-5,
-            False,
-            0.0,
-            0.0,
-            "beta",
-            "CS231n assignment 2, layers.py, batchnorm_forward",
+            "CS231n", "old", 0.9, 1e-5, False, 0.0, 0.0, "beta", "CS231n assignment 2, layers.py, batchnorm_forward"
         ),
         "d2l": Framework(
             "d2l.ai (PyTorch tab)",

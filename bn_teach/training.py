@@ -314,7 +314,7 @@ class _Tape:
         self.batch_sizes = np.empty(config.steps, dtype=np.int64)
         self.loss = np.empty(config.steps)
         self.checkpoint_steps = []
-        self.checkpoints = dict.fromkeys(_AT_CHECKPOINTS, ())
+        self.checkpoints = dict.fromkeys(_STATISTICS + _LEARNT, ())
         # Algorithm 2 wants random mini-batches, so the examples are shuffled once, whatever their order.
         self.train_x = dataset.train_x.astype(config.dtype, copy=False)
         self.train_x = self.train_x[_stream(config, "algorithm2").permutation(len(self.train_x))]
@@ -376,10 +376,8 @@ class _Tape:
         )
 
 
-_AT_CHECKPOINTS = (
-    *("population_mean", "population_var", "algorithm2_mean", "algorithm2_var"),
-    *("weight", "bias", "gamma", "beta"),
-)
+_STATISTICS = ("population_mean", "population_var", "algorithm2_mean", "algorithm2_var")
+_LEARNT = ("weight", "bias", "gamma", "beta")
 
 
 def _hidden(sizes):

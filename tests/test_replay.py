@@ -452,25 +452,7 @@ def test_the_estimator_decides_which_weights_are_kept(batch_4):
     assert len({early_stop(replay_of(batch_4, p), 5) for p in (0.0, 0.9, 0.999)}) > 1
 
 
-# Weights of one step, statistics of another
-
-
-@pytest.mark.parametrize("estimator", ["ema", "cumulative", "algorithm2", "population"])
-def test_restored_weights_meet_the_statistics_asked_for(recording, estimator):
-    ours, labels = replay_of(recording, 0.9, estimator=estimator), recording.dataset.validation_y
-    for weights, statistics in [(0, 2), (2, 0), (1, 1)]:
-        pairs = [(mean[statistics], var[statistics]) for mean, var in zip(ours.mean, ours.var)]
-        scores = scores_under(recording, weights, pairs)
-        accuracy, loss = restore(ours, ours.steps[weights], ours.steps[statistics])
-        assert accuracy == np.mean(scores.argmax(axis=1) == labels)
-        assert loss == pytest.approx(cross_entropy(scores, labels)[0], rel=1e-4)
-
-
-def test_where_nothing_is_stored_the_statistics_of_another_step_change_nothing(recording, plain_recording):
-    for ours in (replay_of(recording, estimator="batch"), replay_of(plain_recording, 0.9)):
-        accuracy, loss = restore(ours, 10, 25)
-        assert accuracy == ours.validation_accuracy[0]
-        assert loss == pytest.approx(ours.validation_loss[0], rel=1e-6)
+# Weights of one step, statistics of another: more in test_restore.py
 
 
 def test_keep_best_is_early_stop_with_both_kinds_of_statistics(batch_4):
@@ -480,25 +462,6 @@ def test_keep_best_is_early_stop_with_both_kinds_of_statistics(batch_4):
     assert kept.seen == ours.validation_accuracy[kept.best_step // 10 - 1]
     assert kept.latest == restore(ours, kept.best_step, kept.stop_step)[0]
     assert kept.latest < kept.seen  # at batch size 4 the latest statistics are another batch's noise
-
-
-@pytest.mark.parametrize(
-    ("steps", "error", "name"),
-    [
-        ((15, 10), ValueError, "weights_step"),
-        ((10, 30), ValueError, "statistics_step"),
-        ((-10, 10), ValueError, "weights_step"),
-        ((10.0, 10), TypeError, "weights_step"),
-    ],
-)
-def test_a_step_without_a_checkpoint_is_named(recording, steps, error, name):
-    with pytest.raises(error, match=f"^{name} must"):
-        restore(replay_of(recording, 0.9), *steps)
-
-
-def test_restore_refuses_several_momenta(recording):
-    with pytest.raises(ValueError, match="replay must be of one momentum, got 2 momenta"):
-        restore(replay_of(recording, [0.5, 0.9]), 10, 10)
 
 
 # Running statistics of any layer whose batches were recorded
@@ -561,16 +524,16 @@ def test_wrong_types_are_named(recording, options, name):
 
 
 def test_something_else_than_a_recording_is_named(recording):
-    with pytest.raises(TypeError, match="recording must be a Recording, got 'run.npz'"):
+    with pytest.raises(TypeError, match="^recording must"):
         replay_of("run.npz")
-    with pytest.raises(TypeError, match="replay must be a Replay, got Recording"):
+    with pytest.raises(TypeError, match="^replay must"):
         early_stop(recording, 3)
 
 
 def test_a_recording_without_checkpoints_is_named(clouds):
     with pytest.raises(training.TrainingDiverged) as raised:
         train(clouds, replace(SMALL, weight_scale=1e30))
-    with pytest.raises(ValueError, match="recording must have at least one checkpoint"):
+    with pytest.raises(ValueError, match="^recording must"):
         replay_of(raised.value.recording)
 
 
@@ -578,9 +541,7 @@ def test_scores_that_overflow_are_an_error_and_not_nan(clouds):
     """Under its own statistics every layer is tame; under mean 0 and variance 1 each multiplies by 1e12."""
     run = train(clouds, replace(SMALL, weight_scale=1e12, steps=0, hidden=(5, 5, 5)))
     assert np.isfinite(replay_of(run, estimator="population").validation_loss).all()
-    with pytest.raises(
-        ValueError, match="recording must give finite class scores .* at step 0 .*too large for float32"
-    ):
+    with pytest.raises(ValueError, match="^recording must .* at step 0 "):
         replay_of(run, 0.9)
 
 
@@ -599,5 +560,5 @@ def test_bad_arguments_of_early_stop_are_named(recording, patience, options, err
 
 
 def test_early_stop_refuses_several_momenta(recording):
-    with pytest.raises(ValueError, match="replay must be of one momentum, got 2 momenta"):
+    with pytest.raises(ValueError, match="^replay must"):
         early_stop(replay_of(recording, [0.5, 0.9]), 3)

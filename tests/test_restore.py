@@ -50,21 +50,21 @@ def test_keep_best_is_early_stop_and_two_looks_at_it(recording, metric):
 
 
 @pytest.mark.parametrize(
-    ("steps", "error", "message"),
+    ("steps", "error", "name"),
     [
-        ((5, 10), ValueError, "weights_step must be a step with a checkpoint, got 5"),
-        ((10, 26), ValueError, "statistics_step must be a step with a checkpoint, got 26"),
-        ((-1, 10), ValueError, "weights_step must be a whole number of at least 0, got -1"),
-        ((10, 2.5), TypeError, "statistics_step must be a whole number"),
+        ((5, 10), ValueError, "weights_step"),
+        ((10, 26), ValueError, "statistics_step"),
+        ((-1, 10), ValueError, "weights_step"),
+        ((10, 2.5), TypeError, "statistics_step"),
     ],
 )
-def test_refuses_steps_without_a_checkpoint(recording, steps, error, message):
-    with pytest.raises(error, match=message):
+def test_refuses_steps_without_a_checkpoint(recording, steps, error, name):
+    with pytest.raises(error, match=f"^{name} must"):
         restore(replay(recording), *steps)
 
 
 def test_refuses_what_is_no_replay_of_one_momentum(recording):
-    with pytest.raises(TypeError, match="replay must be a Replay"):
+    with pytest.raises(TypeError, match="^replay must"):
         restore(recording, 10, 10)
-    with pytest.raises(ValueError, match="replay must be of one momentum, got 2 momenta"):
+    with pytest.raises(ValueError, match="^replay must"):
         restore(replay(recording, [0.9, 0.99]), 10, 10)

@@ -105,7 +105,7 @@ def test_accuracy_lost_is_the_reference_minus_the_estimator_at_the_end():
 
 def test_accuracy_lost_refuses_an_estimator_that_was_not_swept(clouds):
     swept = sweep(clouds, CONFIGS[:1], [0.9])
-    with pytest.raises(ValueError, match="reference must be one of 'ema', got 'algorithm2'"):
+    with pytest.raises(ValueError, match="^reference must"):
         swept.accuracy_lost()
 
 

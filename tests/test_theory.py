@@ -207,6 +207,7 @@ def test_drift_lag_by_hand():
     assert drift_lag(1.0, 0.0) == 0.0
     assert drift_lag(1.0, 0.1) == math.inf
     assert drift_lag(1.0, -0.1) == -math.inf
+    assert drift_lag(1.0, 0.5, 10) == 5.0  # all the way that the target went
 
 
 @pytest.mark.parametrize("momentum", [0.0, 0.5, 0.9, 0.99, 1.0])
@@ -402,6 +403,7 @@ def test_bad_values_are_named(call, name):
         (lambda: running_mean_std("1", 0.9, 4), "sigma"),
         (lambda: running_mean_std(1.0, 0.9, 4.0), "batch_size"),
         (lambda: running_mean_std(1.0, 0.9, True), "batch_size"),
+        (lambda: batch_var_density([0.0], 1.0, 4, unbiased=1), "unbiased"),
         (lambda: best_momentum(1.0, 4, None), "drift_per_step"),
     ],
 )

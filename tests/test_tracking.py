@@ -53,31 +53,6 @@ def covariance(run):
     return np.where(np.eye(SHORT, dtype=bool), (1 - (m - 1) / (n - 1)) / m, -1.0 * same / (n - 1))
 
 
-# The lag, step by step
-
-
-@pytest.mark.parametrize("momentum", [0.0, 0.3, 0.9, 0.99, 1.0])
-@pytest.mark.parametrize("drift", [-0.2, 0.01])
-def test_finite_lag_is_exact(momentum, drift):
-    target = drift * np.arange(1, 201)
-    running = exponential_moving_average(target, momentum)  # it starts where the target started
-    lag = drift_lag(momentum, drift, np.arange(1, 201))
-    np.testing.assert_allclose(target - running, lag, rtol=1e-10, atol=1e-13)
-
-
-@pytest.mark.parametrize("momentum", [0.0, 0.5, 0.9, 0.99])
-def test_finite_lag_grows_to_its_limit(momentum):
-    by_step = drift_lag(momentum, 0.01, np.arange(0, 5000))
-    assert by_step[0] == 0.0
-    assert (np.diff(by_step) >= 0).all()
-    assert by_step[-1] == pytest.approx(drift_lag(momentum, 0.01), rel=1e-9)
-
-
-def test_finite_lag_of_momentum_one_is_the_way_that_the_target_went():
-    assert drift_lag(1.0, 0.5, 10) == 5.0
-    assert drift_lag(1.0, 0.5) == math.inf
-
-
 # The closed forms, exactly
 
 
