@@ -163,50 +163,41 @@ def test_eval_before_any_training_uses_the_same_initial_statistics(shape, draw, 
     agree("y, zero updates", ours(x), theirs(torch.tensor(x)).detach())
 
 
-# What PyTorch refuses, ours refuses: with the name of the argument, what came, what is allowed.
+# What PyTorch refuses, ours refuses, with the name of the argument.
 # It also refuses whole numbers as input, which ours, like Keras and Flax, takes for float64; and
 # eps = 0 in training, which ours takes as long as no variance is zero, because a lesson needs it.
 REFUSED = {
-    "wrong number of channels": (
-        lambda layer, as_input: layer(as_input(np.ones((4, C + 1)))),
-        r"x must have 5 channels .*got shape \(4, 6\)",
-    ),
-    "no batch axis": (lambda layer, as_input: layer(as_input(np.ones(C))), r"x must have shape .*got \(5,\)"),
-    "one value per channel": (
-        lambda layer, as_input: layer(as_input(np.ones((1, C)))),
-        "x must have at least 2 values per channel",
-    ),
-    "complex numbers": (
-        lambda layer, as_input: layer(as_input(np.ones((4, C), dtype=complex))),
-        "x must be an array of real numbers, got .*complex",
-    ),
-    "text": (lambda layer, as_input: layer("text"), "x must be an array of real numbers, got"),
+    "wrong number of channels": lambda layer, as_input: layer(as_input(np.ones((4, C + 1)))),
+    "no batch axis": lambda layer, as_input: layer(as_input(np.ones(C))),
+    "one value per channel": lambda layer, as_input: layer(as_input(np.ones((1, C)))),
+    "complex numbers": lambda layer, as_input: layer(as_input(np.ones((4, C), dtype=complex))),
+    "text": lambda layer, as_input: layer("text"),
 }
 
 
 @pytest.mark.parametrize("case", REFUSED)
 def test_input_that_pytorch_refuses_is_refused(case):
-    attempt, message = REFUSED[case]
+    attempt = REFUSED[case]
     with pytest.raises((ValueError, TypeError, RuntimeError, NotImplementedError, AttributeError)):
         attempt(torch.nn.BatchNorm1d(C).double(), torch.tensor)
-    with pytest.raises((ValueError, TypeError), match=message):
+    with pytest.raises((ValueError, TypeError), match="^x must"):
         attempt(BatchNorm.like("pytorch", C), np.asarray)
 
 
 @pytest.mark.parametrize(
-    ("arguments", "message"),
+    ("arguments", "name"),
     [
-        ({"num_features": -1}, "num_features must be a whole number of at least 1, got -1"),
-        ({"num_features": 2.5}, "num_features must be a whole number of at least 1, got 2.5"),
-        ({"num_features": C, "momentum": "fast"}, "momentum must be .*got 'fast'"),
-        ({"num_features": C, "eps": -1.0}, r"eps must be a finite number of at least 0\.0, got -1"),
+        ({"num_features": -1}, "num_features"),
+        ({"num_features": 2.5}, "num_features"),
+        ({"num_features": C, "momentum": "fast"}, "momentum"),
+        ({"num_features": C, "eps": -1.0}, "eps"),
     ],
 )
-def test_arguments_that_pytorch_refuses_are_refused(arguments, message):
+def test_arguments_that_pytorch_refuses_are_refused(arguments, name):
     x = np.random.default_rng(0).normal(size=(4, C))
     with pytest.raises((ValueError, TypeError, RuntimeError)):
         torch.nn.BatchNorm1d(**arguments).double()(torch.tensor(x))
-    with pytest.raises((ValueError, TypeError), match=message):
+    with pytest.raises((ValueError, TypeError), match=f"^{name} must"):
         BatchNorm.like("pytorch", **arguments)
 
 
@@ -217,7 +208,7 @@ def test_an_upstream_gradient_of_another_shape_is_refused_by_both():
     y_torch = theirs(torch.tensor(x, requires_grad=True))
     with pytest.raises(RuntimeError, match="shape"):
         y_torch.backward(torch.ones(2, C, dtype=torch.float64))
-    with pytest.raises(ValueError, match=r"dy must have shape \(4, 5\), got \(2, 5\)"):
+    with pytest.raises(ValueError, match="^dy must"):
         ours.backward(np.ones((2, C)))
 
 
