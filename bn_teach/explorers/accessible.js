@@ -218,6 +218,7 @@ function render({ model, el }) {
   const sizes = new ResizeObserver(() => {
     if (!root.clientWidth || root.clientWidth === width) return;
     width = root.clientWidth;
+    root.classList.toggle("bn-teach-narrow", width < NARROW);
     if (model.get("narrow") !== width < NARROW) {
       model.set("narrow", width < NARROW);
       model.save_changes();
