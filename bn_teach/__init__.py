@@ -4,7 +4,7 @@ Nothing is imported until it is used: ``bn_teach.MomentumExplorer`` brings in pl
 ``bn_teach.running`` only NumPy.
 """
 
-from importlib import import_module
+from bn_teach._face import face
 
 __version__ = "0.1.0"
 
@@ -27,26 +27,26 @@ _MODULES = (
     "tracking",
     "training",
 )
-_HOME = {
-    "BatchNorm": "batchnorm",
-    "Dataset": "data",
-    "load_digits": "data",
-    "MomentumExplorer": "explorers",
-    "TrainingConfig": "training",
-    "Recording": "training",
-    "train": "training",
-}
+__getattr__, __dir__, _names = face(
+    __name__,
+    {
+        **dict.fromkeys(_MODULES, ()),
+        "batchnorm": ("BatchNorm",),
+        "clinic.cases": ("CASES",),
+        "data": ("Dataset", "load_digits"),
+        "explorers.batch_statistics": ("BatchStatisticsExplorer",),
+        "explorers.clinic": ("ClinicExplorer",),
+        "explorers.momentum": ("MomentumExplorer",),
+        "explorers.paper": ("PaperFigure",),
+        "explorers.prediction": ("Prediction",),
+        "explorers.race": ("EstimatorRaceExplorer",),
+        "explorers.recorder": ("RecorderExplorer",),
+        "explorers.running_statistics": ("RunningStatisticsExplorer",),
+        "explorers.two_modes": ("TwoModesExplorer",),
+        "explorers.valley": ("ValleyFigure",),
+        "framework_table": ("FrameworkTable",),
+        "training": ("Recording", "TrainingConfig", "train"),
+    },
+)
 
-__all__ = [*_MODULES, *_HOME]
-
-
-def __getattr__(name):
-    if name in _MODULES:
-        return import_module(f"bn_teach.{name}")
-    if name in _HOME:
-        return getattr(import_module(f"bn_teach.{_HOME[name]}"), name)
-    raise AttributeError(f"module 'bn_teach' has no attribute {name!r}")
-
-
-def __dir__():
-    return sorted([*globals(), *__all__])
+__all__ = [*_MODULES, *_names]

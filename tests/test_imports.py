@@ -1,9 +1,12 @@
 """Which module may import what: the rules of the design, read from the source with `ast`."""
 
 import ast
+import importlib
 import json
 import subprocess
 import sys
+from functools import cache
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -14,6 +17,7 @@ PACKAGE = Path(bn_teach.__file__).parent
 
 # A module imports only from modules to its left. Those that do not exist yet have their place already.
 ORDER = [
+    "_face",
     "_checks",
     "_files",
     "_threads",
@@ -51,43 +55,63 @@ ALLOWED = {
 OPTIONAL = {"torch", "tqdm", "threadpoolctl"}  # only inside the function that needs them
 
 
+def dotted(path):
+    """The name by which a source file is imported; that of a folder's `__init__` is the folder's."""
+    parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+SOURCES = {dotted(path): path for path in sorted(PACKAGE.rglob("*.py"))}
+FOLDERS = [name for name, path in SOURCES.items() if path.name == "__init__.py"]
+FILES = [name for name in SOURCES if name not in FOLDERS]
+
+
 def files():
     """Every source file of the package, with the name of the module that it belongs to."""
-    for path in sorted(PACKAGE.rglob("*.py")):
+    for name, path in SOURCES.items():
         parts = path.relative_to(PACKAGE).with_suffix("").parts
-        yield pytest.param(path, parts[0], id="/".join(parts))
+        yield pytest.param(path, "__init__" if name in FOLDERS else parts[0], id="/".join(parts))
 
 
 def imports(source, package="bn_teach"):
-    """Yield (dotted name, whether it is inside a function) for every import in `source`."""
+    """Yield (module, name taken from it or None, whether it is inside a function) for every import in `source`."""
 
     def walk(node, inside):
         for child in ast.iter_child_nodes(node):
             if isinstance(child, ast.Import):
                 for alias in child.names:
-                    yield alias.name, inside
+                    yield alias.name, None, inside
             elif isinstance(child, ast.ImportFrom):
                 start = ".".join(package.split(".")[: len(package.split(".")) - child.level + 1]) if child.level else ""
                 base = ".".join(filter(None, [start, child.module]))
                 for alias in child.names:
-                    yield (f"{base}.{alias.name}" if base == "bn_teach" else base), inside
+                    whole = f"{base}.{alias.name}" in SOURCES
+                    yield (f"{base}.{alias.name}", None, inside) if whole else (base, alias.name, inside)
             function = isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda))
             yield from walk(child, inside or function)
 
     yield from walk(ast.parse(source), False)
 
 
+@cache
+def not_its_own(module):
+    """What a file of ours has from elsewhere."""
+    imported = [node for node in ast.parse(SOURCES[module].read_text(encoding="utf-8")).body if "names" in node._fields]
+    return {alias.asname or alias.name for node in imported for alias in node.names}
+
+
 def violations(module, source, package="bn_teach"):
     """What `source`, of the module with that name, imports against the rules."""
     found = []
-    for name, inside in imports(source, package):
+    for name, taken, inside in imports(source, package):
         top, *rest = name.split(".")
         if top == "bn_teach":
             other = rest[0] if rest else "__init__"
-            if other not in ORDER:
-                found.append(f"{name}: import from the module that defines it")
+            if name not in FILES or (taken and taken in not_its_own(name)):
+                found.append(f"{taken or ''} {name}: import from the file that defines it")
             elif other != module and (module == "__init__" or ORDER.index(other) >= ORDER.index(module)):
-                found.append(f"{name} is not to the left of {module}")
+                if (module, other) != ("__init__", "_face"):
+                    found.append(f"{name} is not to the left of {module}")
             elif other == "page" and module != "page":
                 found.append(f"{name}: nothing imports the page")
         elif top in OPTIONAL:
@@ -99,8 +123,7 @@ def violations(module, source, package="bn_teach"):
 
 
 def test_every_module_has_its_place():
-    modules = {param.values[1] for param in files()} - {"__init__"}
-    assert modules <= set(ORDER), "give it a place in ORDER"
+    assert {name.split(".")[1] for name in SOURCES if name != "bn_teach"} <= set(ORDER), "give it a place in ORDER"
 
 
 @pytest.mark.parametrize(("path", "module"), list(files()))
@@ -119,12 +142,17 @@ def test_a_module_imports_only_what_it_may(path, module):
         ("running", "from .replay import replay"),
         ("replay", "from bn_teach import TrainingConfig"),
         ("replay", "import bn_teach"),
+        ("explorers", "from bn_teach.figures import momentum_figure"),
+        ("explorers", "import bn_teach.figures"),
+        ("explorers", "from bn_teach import figures"),
+        ("explorers", "from bn_teach.training import minibatches"),
+        ("questions", "from bn_teach.questions import QUESTIONS"),
         ("replay", "import plotly.graph_objects as go"),
         ("replay", "def f():\n    import plotly"),
         ("explorers", "import plotly"),
-        ("explorers", "from bn_teach.page import write_page"),
+        ("explorers", "from bn_teach.page.write import write_page"),
         ("figures", "import ipywidgets"),
-        ("figures", "from bn_teach.explorers import MomentumExplorer"),
+        ("figures", "from bn_teach.explorers.momentum import MomentumExplorer"),
         ("sweep", "import tqdm"),
         ("sweep", "try:\n    from tqdm.auto import tqdm\nexcept ImportError:\n    pass"),
         ("data", "import scipy"),
@@ -145,13 +173,37 @@ def test_the_rules_refuse(module, source):
         ("figures", "import plotly.graph_objects as go\nfrom bn_teach import theory"),
         (
             "explorers",
-            "import ipywidgets\nfrom bn_teach.figures import momentum_figure\nfrom bn_teach.explorers.base import x",
+            "import ipywidgets\nfrom bn_teach.figures.momentum import momentum_figure\n"
+            "from bn_teach.explorers.base import row",
         ),
-        ("__init__", "from importlib import import_module"),
+        ("page", "from bn_teach.questions import start_here"),
+        ("__init__", "from importlib import import_module\nfrom bn_teach._face import face"),
     ],
 )
 def test_the_rules_allow(module, source):
     assert violations(module, source) == []
+
+
+def circle(graph):
+    """Modules that import each other, or None."""
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        return error.args[1]
+    return None
+
+
+def ours(name, *, inside):
+    """What a module of ours imports of ours; `inside`: within functions too."""
+    path = SOURCES[name]
+    package = dotted(path.parent / "__init__.py")
+    found = imports(path.read_text(encoding="utf-8"), package)
+    return {module for module, _, late in found if module in SOURCES and (inside or not late)}
+
+
+def test_no_modules_import_each_other():
+    assert circle({name: ours(name, inside=True) for name in SOURCES}) is None
+    assert circle({"a": {"b"}, "b": {"c"}, "c": {"a"}}) is not None
 
 
 # What really happens
@@ -204,23 +256,67 @@ def test_a_lazy_name_brings_in_only_what_it_needs():
     assert not {"plotly", "ipywidgets", "bn_teach.figures", "bn_teach.replay"} & set(loaded)
 
 
-# The lazy names
+def folders_of(names):
+    """The folders around modules: whoever imports a file has read their `__init__` before."""
+    return {".".join(name.split(".")[:depth]) for name in names for depth in range(1, name.count(".") + 1)}
 
 
-@pytest.mark.parametrize("name", bn_teach.__all__)
-def test_every_lazy_name_is_there(name):
-    value = getattr(bn_teach, name)
-    assert name in dir(bn_teach)
-    if name in bn_teach._HOME:
-        assert value is getattr(sys.modules[f"bn_teach.{bn_teach._HOME[name]}"], name)
+def used_by(name):
+    """A module and all that it imports, and that they import."""
+    found, to_do = set(), [name]
+    while to_do:
+        if (one := to_do.pop()) not in found:
+            found.add(one)
+            to_do += ours(one, inside=False)
+    return found
+
+
+def test_importing_a_module_loads_only_what_it_uses():
+    loaded = python(f"""
+import importlib, json, sys
+
+def loaded(name):
+    for one in [one for one in sys.modules if one.split(".")[0] == "bn_teach"]:
+        del sys.modules[one]
+    importlib.import_module(name)
+    return [one for one in sys.modules if one.split(".")[0] == "bn_teach"]
+
+print(json.dumps({{name: loaded(name) for name in {list(SOURCES)}}}))
+""")
+    for name in SOURCES:
+        used = used_by(name)
+        assert set(loaded[name]) == used | folders_of(used) | {"bn_teach._face"}, name
+
+
+def test_what_keeps_a_view_accessible_brings_in_no_other_room():
+    loaded = python("import json, sys, bn_teach.explorers.accessible; print(json.dumps(list(sys.modules)))")
+    rooms = {name.split(".")[1] for name in loaded if name.startswith("bn_teach.")}
+    assert rooms == {"_face", "explorers"}
+    assert "plotly" not in loaded
+
+
+# The faces
+
+
+@pytest.mark.parametrize(("face", "name"), [(f, name) for f in FOLDERS for name in importlib.import_module(f).__all__])
+def test_a_face_hands_out_every_name_from_the_file_that_defines_it(face, name):
+    module = importlib.import_module(face)
+    value = getattr(module, name)
+    assert name in dir(module)
+    if f"{face}.{name}" in SOURCES:  # a module; a name that is also a file's would change its meaning once that is read
+        assert value is sys.modules[f"{face}.{name}"]
     else:
-        assert value is sys.modules[f"bn_teach.{name}"]
+        assert any(getattr(sys.modules.get(one), name, None) is value for one in FILES)
 
 
-def test_an_unknown_name_is_an_attribute_error():
-    with pytest.raises(AttributeError, match="module 'bn_teach' has no attribute 'nothing'"):
-        bn_teach.nothing  # noqa: B018 - reading it is the test
+@pytest.mark.parametrize("face", FOLDERS)
+def test_an_unknown_name_is_an_attribute_error(face):
+    with pytest.raises(AttributeError, match=f"module '{face}' has no attribute 'nothing'"):
+        importlib.import_module(face).nothing  # noqa: B018 - reading it is the test
 
 
 def test_the_names_of_the_notebooks_are_at_the_top():
-    assert {"BatchNorm", "Dataset", "load_digits", "TrainingConfig", "Recording", "train"} <= set(bn_teach.__all__)
+    core = {"BatchNorm", "Dataset", "load_digits", "TrainingConfig", "Recording", "train"}
+    explorers = {"Momentum", "TwoModes", "BatchStatistics", "RunningStatistics", "EstimatorRace", "Clinic", "Recorder"}
+    pictures = {"PaperFigure", "ValleyFigure", "FrameworkTable", "Prediction", "CASES"}
+    assert core | {f"{name}Explorer" for name in explorers} | pictures <= set(bn_teach.__all__)

@@ -4,32 +4,13 @@ A `Case` holds a small experiment (the same run broken and fixed), how large its
 words that explain it. Nothing runs before it is asked for.
 """
 
-from types import MappingProxyType
+from bn_teach._face import face
 
-from bn_teach.clinic.batches import EPOCH_END, TIDY_PASS
-from bn_teach.clinic.case import Case, Effect, Experiment, NotReproducedError, Run
-from bn_teach.clinic.causes import CAUSES
-from bn_teach.clinic.divisors import MISSING_VARIANCE, TWO_MODES
-from bn_teach.clinic.memory import FAIR_AVERAGE, FIRST_EPOCH, JAGGED_CURVE, PORTED
-from bn_teach.clinic.restoring import RESTORED
-from bn_teach.clinic.who_writes import BY_FOLDER, NEW_CAMERA, RESTLESS_LOSS
-
-CASES = MappingProxyType(
+__getattr__, __dir__, __all__ = face(
+    __name__,
     {
-        "new-camera": NEW_CAMERA,
-        "fair-average": FAIR_AVERAGE,
-        "restless-loss": RESTLESS_LOSS,
-        "ported": PORTED,
-        "two-modes": TWO_MODES,
-        "missing-variance": MISSING_VARIANCE,
-        "first-epoch": FIRST_EPOCH,
-        "jagged-curve": JAGGED_CURVE,
-        "tidy-pass": TIDY_PASS,
-        "epoch-end": EPOCH_END,
-        "by-folder": BY_FOLDER,
-        "restored": RESTORED,
-    }
+        "case": ("Case", "Effect", "Experiment", "NotReproducedError", "Run"),
+        "cases": ("CASES",),
+        "causes": ("CAUSES",),
+    },
 )
-"""Name to `Case`, in the order of the clinic."""
-
-__all__ = ["CASES", "CAUSES", "Case", "Effect", "Experiment", "NotReproducedError", "Run"]

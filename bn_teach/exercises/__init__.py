@@ -15,78 +15,24 @@ each), `checking` (trying and comparing), `solutions`, `text` (how it looks). To
 row to the table.
 """
 
-from bn_teach import _checks
-from bn_teach.exercises.checking import check
-from bn_teach.exercises.solutions import SOLUTIONS
-from bn_teach.exercises.table import MISTAKES
-from bn_teach.exercises.tasks import EXERCISES, Exercise
-from bn_teach.exercises.text import Hint, Solution, Verdict
+from bn_teach._face import face
 
-__all__ = [
-    "EXERCISES",
-    "MISTAKES",
-    "Exercise",
-    "Hint",
-    "Solution",
-    "Verdict",
-    "check_backward",
-    "check_batch_statistics",
-    "check_debias",
-    "check_inference",
-    "check_layer",
-    "check_normalize",
-    "check_population",
-    "check_running_average",
-    "hint",
-    "solution",
-]
-
-
-def check_batch_statistics(f):
-    """Return the Verdict on ``f(x) -> (mean, var)``."""
-    return check(EXERCISES["batch_statistics"], f)
-
-
-def check_normalize(f):
-    """Return the Verdict on ``f(x, gamma, beta, eps) -> y``, batch norm in training mode."""
-    return check(EXERCISES["normalize"], f)
-
-
-def check_running_average(f):
-    """Return the Verdict on ``f(running, batch, momentum)`` -> the new running value."""
-    return check(EXERCISES["running_average"], f)
-
-
-def check_debias(f):
-    """Return the Verdict on ``f(running, momentum, step)`` -> the estimate freed of its start at 0."""
-    return check(EXERCISES["debias"], f)
-
-
-def check_inference(f):
-    """Return the Verdict on ``f(x, running_mean, running_var, gamma, beta, eps) -> y``."""
-    return check(EXERCISES["inference"], f)
-
-
-def check_layer(f):
-    """Return the Verdict on ``f(state, x, training) -> (y, new_state)``."""
-    return check(EXERCISES["layer"], f)
-
-
-def check_backward(f):
-    """Return the Verdict on ``f(dy, x, gamma, eps) -> (dx, dgamma, dbeta)``."""
-    return check(EXERCISES["backward"], f)
-
-
-def check_population(f):
-    """Return the Verdict on ``f(batch_means, batch_variances, m) -> (mean, var)``, Algorithm 2."""
-    return check(EXERCISES["population"], f)
-
-
-def hint(name):
-    """Return a hint for the exercise `name`, a key of `EXERCISES`."""
-    return Hint(name, EXERCISES[_checks.choice("name", name, tuple(EXERCISES))].hint)
-
-
-def solution(name):
-    """Return a readable solution of the exercise `name`, a key of `EXERCISES`: its source and why it works."""
-    return SOLUTIONS[_checks.choice("name", name, tuple(EXERCISES))]
+__getattr__, __dir__, __all__ = face(
+    __name__,
+    {
+        "checking": (
+            "check_backward",
+            "check_batch_statistics",
+            "check_debias",
+            "check_inference",
+            "check_layer",
+            "check_normalize",
+            "check_population",
+            "check_running_average",
+        ),
+        "solutions": ("solution",),
+        "table": ("MISTAKES",),
+        "tasks": ("EXERCISES", "Exercise", "hint"),
+        "text": ("Hint", "Solution", "Verdict"),
+    },
+)

@@ -20,6 +20,46 @@ from bn_teach.exercises.text import Verdict, indented
 TOLERANCE = 1e-3
 
 
+def check_batch_statistics(f):
+    """Return the Verdict on ``f(x) -> (mean, var)``."""
+    return check(EXERCISES["batch_statistics"], f)
+
+
+def check_normalize(f):
+    """Return the Verdict on ``f(x, gamma, beta, eps) -> y``, batch norm in training mode."""
+    return check(EXERCISES["normalize"], f)
+
+
+def check_running_average(f):
+    """Return the Verdict on ``f(running, batch, momentum)`` -> the new running value."""
+    return check(EXERCISES["running_average"], f)
+
+
+def check_debias(f):
+    """Return the Verdict on ``f(running, momentum, step)`` -> the estimate freed of its start at 0."""
+    return check(EXERCISES["debias"], f)
+
+
+def check_inference(f):
+    """Return the Verdict on ``f(x, running_mean, running_var, gamma, beta, eps) -> y``."""
+    return check(EXERCISES["inference"], f)
+
+
+def check_layer(f):
+    """Return the Verdict on ``f(state, x, training) -> (y, new_state)``."""
+    return check(EXERCISES["layer"], f)
+
+
+def check_backward(f):
+    """Return the Verdict on ``f(dy, x, gamma, eps) -> (dx, dgamma, dbeta)``."""
+    return check(EXERCISES["backward"], f)
+
+
+def check_population(f):
+    """Return the Verdict on ``f(batch_means, batch_variances, m) -> (mean, var)``, Algorithm 2."""
+    return check(EXERCISES["population"], f)
+
+
 @dataclass
 class Outcome:
     """What one call did: it gave `parts` (name to array), or there is a `mistake` to tell with a `detail`."""

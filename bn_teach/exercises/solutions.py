@@ -4,6 +4,8 @@ import inspect
 
 import numpy as np
 
+from bn_teach import _checks
+from bn_teach.exercises.tasks import EXERCISES
 from bn_teach.exercises.text import Solution
 
 # ruff: noqa: D103
@@ -115,3 +117,8 @@ _WHY = {
 SOLUTIONS = {
     function.__name__: Solution(function.__name__, inspect.getsource(function), why) for function, why in _WHY.items()
 }
+
+
+def solution(name):
+    """Return a readable solution of the exercise `name`, a key of `EXERCISES`: its source and why it works."""
+    return SOLUTIONS[_checks.choice("name", name, tuple(EXERCISES))]

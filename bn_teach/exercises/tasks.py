@@ -12,8 +12,8 @@ from types import MappingProxyType
 
 import numpy as np
 
-from bn_teach import batchnorm, running
-from bn_teach.exercises.text import Text, indented
+from bn_teach import _checks, batchnorm, running
+from bn_teach.exercises.text import Hint, Text, indented
 
 EPS = 0.1
 
@@ -309,3 +309,8 @@ _ALL = (
 )  # fmt: skip
 
 EXERCISES = MappingProxyType({exercise.name: exercise for exercise in _ALL})
+
+
+def hint(name):
+    """Return a hint for the exercise `name`, a key of `EXERCISES`."""
+    return Hint(name, EXERCISES[_checks.choice("name", name, tuple(EXERCISES))].hint)

@@ -11,7 +11,8 @@ import ipywidgets as widgets
 
 from bn_teach import _checks
 from bn_teach.explorers.accessible import Accessible
-from bn_teach.figures import fill, legend
+from bn_teach.figures.legend import legend
+from bn_teach.figures.panels import fill
 
 
 class Explorer:

@@ -3,10 +3,10 @@
 from bn_teach.explorers.background import LatestJob
 from bn_teach.explorers.bar import TrainingBar
 from bn_teach.explorers.base import Explorer
-from bn_teach.figures import paper_figure, paper_ranges, paper_traces
 from bn_teach.figures.live_figure import LiveFigure
+from bn_teach.figures.paper import paper_figure, paper_ranges, paper_traces
 from bn_teach.paper import figure_configs, run_side
-from bn_teach.sentences import paper_sentence
+from bn_teach.sentences.paper import paper_sentence
 
 
 class PaperFigure(Explorer):

@@ -8,7 +8,7 @@ from bn_teach import _checks
 from bn_teach.explorers.accessible import Accessible
 from bn_teach.explorers.bar import TrainingBar
 from bn_teach.explorers.base import row
-from bn_teach.questions import QUESTIONS
+from bn_teach.questions.by_name import QUESTIONS
 
 # Answers given since the kernel started, so that Run All again loses none: name to answer.
 _ANSWERS = {}

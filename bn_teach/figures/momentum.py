@@ -4,7 +4,7 @@ import numpy as np
 
 from bn_teach.figures.panels import BATCH, EXACT, OWN, RUNNING, dots, fill, line, panels, steady_range
 from bn_teach.running import unbiased_variance
-from bn_teach.sentences import LAST
+from bn_teach.sentences.common import LAST
 
 _MINI_BATCHES = "mini-batches"
 _RUNNING = "running statistics"

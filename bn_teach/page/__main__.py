@@ -5,7 +5,7 @@ import os
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
-from bn_teach.page import write_page
+from bn_teach.page.write import write_page
 
 
 def main(arguments=None):

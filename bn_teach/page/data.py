@@ -4,10 +4,12 @@ import json
 
 import plotly.graph_objects as go
 
-from bn_teach.figures import lesson_figure, stacked
+from bn_teach.figures.lesson import lesson_figure
+from bn_teach.figures.panels import stacked
 from bn_teach.page.packing import Pack
 from bn_teach.questions.question import REPLIES
-from bn_teach.sentences import ESTIMATOR_LABELS, MOMENTUM_TEMPLATES, PRESETS, momentum_labels
+from bn_teach.sentences.controls import ESTIMATOR_LABELS, PRESETS, momentum_labels
+from bn_teach.sentences.momentum import MOMENTUM_TEMPLATES
 
 WRITTEN = {
     "ours": "Keras, Flax: weight of the old value",

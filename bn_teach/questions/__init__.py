@@ -5,26 +5,12 @@ stand here and not in the notebook, so that nobody reads them before having comm
 file for each notebook.
 """
 
-from bn_teach.questions import (
-    paper,
-    running_averages,
-    samples,
-    start_here,
-    tracking_accuracy,
-    two_modes,
-    your_framework,
+from bn_teach._face import face
+
+__getattr__, __dir__, __all__ = face(
+    __name__,
+    {
+        "by_name": ("QUESTIONS",),
+        "question": ("Question",),
+    },
 )
-from bn_teach.questions.question import Question
-
-QUESTIONS = {
-    **start_here.QUESTIONS,
-    **two_modes.QUESTIONS,
-    **samples.QUESTIONS,
-    **running_averages.QUESTIONS,
-    **tracking_accuracy.QUESTIONS,
-    **paper.QUESTIONS,
-    **your_framework.QUESTIONS,
-}
-"""Name to `Question`."""
-
-__all__ = ["QUESTIONS", "Question"]

@@ -6,7 +6,7 @@ import numpy as np
 
 from bn_teach.data import load_digits
 from bn_teach.replay import keep_best, replay
-from bn_teach.sentences import LAST
+from bn_teach.sentences.common import LAST
 from bn_teach.training import TrainingConfig, train
 
 SEEDS = range(5)

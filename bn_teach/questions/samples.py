@@ -10,7 +10,7 @@ from bn_teach.questions.runs import run
 from bn_teach.replay import replay
 from bn_teach.running import pooled_statistics, population_statistics
 from bn_teach.samples import sample_batches
-from bn_teach.sentences import LAST
+from bn_teach.sentences.common import LAST
 from bn_teach.theory import expected_std
 
 _MANY = 20_000

@@ -6,7 +6,8 @@ from bn_teach.frameworks import kept_fraction
 from bn_teach.questions.question import Question
 from bn_teach.questions.runs import points_lost
 from bn_teach.replay import running_statistics
-from bn_teach.torch_recorder import load_example, report
+from bn_teach.torch_recorder.comparison import report
+from bn_teach.torch_recorder.example import load_example
 
 _SEEDS = range(3)
 

@@ -15,21 +15,14 @@ file (`TorchRecording.save`), to be read and replayed where there is none.
 As everywhere here, `momentum` is the weight kept on the **old** estimate: 1 minus PyTorch's number.
 """
 
-from bn_teach.torch_recorder.comparison import MOMENTA, Report, report
-from bn_teach.torch_recorder.example import Example, load_example
-from bn_teach.torch_recorder.history import LayerHistory, TorchRecording, replay_statistics
-from bn_teach.torch_recorder.live import exact_statistics, record_torch, write_back
+from bn_teach._face import face
 
-__all__ = [
-    "MOMENTA",
-    "Example",
-    "LayerHistory",
-    "Report",
-    "TorchRecording",
-    "exact_statistics",
-    "load_example",
-    "record_torch",
-    "replay_statistics",
-    "report",
-    "write_back",
-]
+__getattr__, __dir__, __all__ = face(
+    __name__,
+    {
+        "comparison": ("MOMENTA", "Report", "report"),
+        "example": ("Example", "load_example"),
+        "history": ("LayerHistory", "TorchRecording", "replay_statistics"),
+        "live": ("exact_statistics", "record_torch", "write_back"),
+    },
+)

@@ -1,0 +1,22 @@
+"""All questions, by name."""
+
+from bn_teach.questions import (
+    paper,
+    running_averages,
+    samples,
+    start_here,
+    tracking_accuracy,
+    two_modes,
+    your_framework,
+)
+
+QUESTIONS = {
+    **start_here.QUESTIONS,
+    **two_modes.QUESTIONS,
+    **samples.QUESTIONS,
+    **running_averages.QUESTIONS,
+    **tracking_accuracy.QUESTIONS,
+    **paper.QUESTIONS,
+    **your_framework.QUESTIONS,
+}
+"""Name to `Question`."""
