@@ -28,4 +28,4 @@ def face(package, names):
     def __dir__():
         return sorted({*vars(sys.modules[package]), *names, *home})
 
-    return __getattr__, __dir__, list(home)
+    return __getattr__, __dir__, sorted(home)

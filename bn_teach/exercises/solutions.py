@@ -5,7 +5,6 @@ import inspect
 import numpy as np
 
 from bn_teach import _checks
-from bn_teach.exercises.tasks import EXERCISES
 from bn_teach.exercises.text import Solution
 
 # ruff: noqa: D103
@@ -121,4 +120,4 @@ SOLUTIONS = {
 
 def solution(name):
     """Return a readable solution of the exercise `name`, a key of `EXERCISES`: its source and why it works."""
-    return SOLUTIONS[_checks.choice("name", name, tuple(EXERCISES))]
+    return SOLUTIONS[_checks.choice("name", name, tuple(SOLUTIONS))]
