@@ -58,6 +58,7 @@ def test_only_checked_cells_and_questions_keep_an_output_and_they_all_do(noteboo
     for cell in code(notebook):
         assert bool(cell.outputs) == (CHECKED in tags(cell) or "Prediction(" in cell.source), cell.source
         assert all(output.output_type != "error" for output in cell.outputs)
+        assert bool(cell.outputs) == (cell.execution_count is not None), "nbval wants both or neither"
 
 
 def test_without_a_kernel_every_question_can_be_read(notebook):

@@ -78,11 +78,11 @@ def words(source):
 
 
 def write_words(path):
-    """Save a notebook with the words of its questions."""
+    """Save a notebook with the words of its questions, in cells that count as run: nbval wants both or neither."""
     notebook = nbformat.read(path, as_version=4)
-    for cell in notebook.cells:
-        if cell.cell_type == "code" and "Prediction(" in cell.source:
-            cell.outputs = words(cell.source)
+    for number, cell in enumerate((cell for cell in notebook.cells if cell.cell_type == "code"), start=1):
+        if "Prediction(" in cell.source:
+            cell.outputs, cell.execution_count = words(cell.source), number
     nbformat.write(notebook, path)
 
 

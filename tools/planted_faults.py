@@ -104,8 +104,8 @@ FAULTS = (
     Fault(
         "a link to somebody else's Binder",
         NOTEBOOK,
-        r"(?<=https://mybinder\.org/v2/gh/)[^/]+/[^/]+(?=/HEAD)",
-        "somebody/else",
+        r"(?<=\]\(https://mybinder\.org/)(?=\))",
+        "v2/gh/somebody/else/HEAD",
         ("tests/test_binder.py", "-k", "link"),
     ),
     Fault(
