@@ -168,11 +168,8 @@ def epochs_of_1025(*, drop_last):
 
 def _accuracy(network):
     """Validation accuracy in inference mode; then back to training mode."""
-    for layer in averaging_layers(network):
-        layer.eval()
-    accuracy = percent_right(network(digits().validation_x), digits().validation_y)
-    for layer in averaging_layers(network):
-        layer.train()
+    accuracy = percent_right(network.eval()(digits().validation_x), digits().validation_y)
+    network.train()
     return accuracy
 
 

@@ -209,14 +209,14 @@ def evaluated(*, training_mode, by_digit):
 
     def run(seed):
         network = live_network(seed)
-        layers = averaging_layers(network)
+        layer = averaging_layers(network)[0]
         if not training_mode:
-            switch_to_eval(layers)
-        mean, std = layers[0].running_mean, np.sqrt(layers[0].running_var)
+            network.eval()
+        mean, std = layer.running_mean, np.sqrt(layer.running_var)
         walk, right = [np.zeros(len(mean))], []
         for rows in _rows(by_digit):
             right.append(percent_right(network(digits().validation_x[rows]), digits().validation_y[rows]))
-            walk.append((layers[0].running_mean - mean) / std)
+            walk.append((layer.running_mean - mean) / std)
         walk = np.array(walk)
         furthest = walk[:, np.abs(walk).max(axis=0).argmax()]
         curve = np.arange(float(len(walk))), furthest
@@ -231,15 +231,8 @@ def evaluated(*, training_mode, by_digit):
     return run
 
 
-def switch_to_eval(layers):
-    """Let batch norm layers read their running statistics, and write them no more."""
-    for layer in layers:
-        layer.eval()
-
-
 def _in_eval_mode(network):
-    switch_to_eval(averaging_layers(network))
-    return percent_right(network(digits().validation_x), digits().validation_y)
+    return percent_right(network.eval()(digits().validation_x), digits().validation_y)
 
 
 def _never_updated(network):
