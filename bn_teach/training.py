@@ -399,6 +399,28 @@ def _check_run(dataset, config):
         )
 
 
+def check_tracked(dataset, config):
+    """Refuse a run that leaves no running statistics to look at: they take batch norm, a hidden layer and a step.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    config : TrainingConfig
+
+    Raises
+    ------
+    ValueError, TypeError
+        For such a run, and for a dataset or a config of the wrong kind.
+    """
+    _checks.instance("dataset", dataset, Dataset, " or None")
+    _checks.instance("config", config, TrainingConfig)
+    if not (config.batch_norm and config.hidden and config.steps):
+        raise ValueError(
+            "config must have batch_norm=True, a hidden layer and at least one step, got "
+            f"batch_norm={config.batch_norm}, hidden={config.hidden}, steps={config.steps}"
+        )
+
+
 def _untrained(dataset, config):
     return build_network(
         dataset.num_features,

@@ -313,6 +313,7 @@ def test_the_command_writes_the_page(tmp_path, monkeypatch, capsys):
         ({"seeds": [0, -1]}, ValueError, "seeds must be a whole number of at least 0, got -1"),
         ({"seeds": "01"}, TypeError, "seeds must be a sequence, got '01'"),
         ({"units": [3]}, TypeError, r"units must hold pairs \(layer, unit\), got 3"),
+        ({"units": [(0, 1), [0, 1]]}, ValueError, r"units must not repeat, got \(0, 1\) twice"),
         ({"units": [(2, 0)]}, ValueError, "units: layer must be a whole number from 0 to 1, got 2"),
         ({"units": [(0, 9)]}, ValueError, "units: unit must be a whole number from 0 to 8, got 9"),
         ({"notebooks": 3}, TypeError, "notebooks must be an address or None, got 3"),

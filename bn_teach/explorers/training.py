@@ -5,13 +5,12 @@ from dataclasses import replace
 
 import ipywidgets as widgets
 
-from bn_teach import _checks
-from bn_teach.data import Dataset, load_digits
+from bn_teach.data import load_digits
 from bn_teach.explorers.background import LatestJob
 from bn_teach.explorers.bar import Cancelled, TrainingBar
 from bn_teach.explorers.base import Explorer, number_slider
 from bn_teach.sentences.controls import BATCH_SIZES, MOMENTA, momentum_labels
-from bn_teach.training import TrainingConfig, TrainingDiverged, train
+from bn_teach.training import TrainingDiverged, check_tracked, train
 
 LEARNING_RATES = (0.01, 0.03, 0.1, 0.3, 1.0)
 REMEMBERED = 16  # recordings of the default network take about 8 MB each
@@ -57,15 +56,7 @@ class TrainingExplorer(Explorer):
         self._job.wait(timeout)
 
     def _check_arguments(self):
-        if not isinstance(self.dataset, Dataset):
-            raise TypeError(f"dataset must be a Dataset or None, got {_checks.describe(self.dataset)}")
-        if not isinstance(self.config, TrainingConfig):
-            raise TypeError(f"config must be a TrainingConfig, got {_checks.describe(self.config)}")
-        if not (self.config.batch_norm and self.config.hidden and self.config.steps):
-            raise ValueError(
-                "config must have batch_norm=True, a hidden layer and at least one step, got "
-                f"batch_norm={self.config.batch_norm}, hidden={self.config.hidden}, steps={self.config.steps}"
-            )
+        check_tracked(self.dataset, self.config)
         if self.config.batch_size > len(self.dataset.train_x):
             raise ValueError(
                 f"config.batch_size must not exceed the {len(self.dataset.train_x)} training examples, "

@@ -3,17 +3,15 @@
 import os
 from pathlib import Path
 
-import numpy as np
-
 from bn_teach import _checks
 from bn_teach._files import written_whole
-from bn_teach.data import Dataset, load_digits
+from bn_teach.data import load_digits
 from bn_teach.page.data import questions_of
 from bn_teach.page.document import document
 from bn_teach.page.lesson import Unit, make_lesson
 from bn_teach.questions import start_here
 from bn_teach.sentences.controls import BATCH_SIZES, MOMENTA
-from bn_teach.training import TrainingConfig
+from bn_teach.training import TrainingConfig, check_tracked
 
 SEEDS = tuple(range(5))
 
@@ -83,7 +81,7 @@ def write_page(
     """
     path = _check_path(path)
     dataset = load_digits() if dataset is None else dataset
-    _check_run(dataset, config)
+    check_tracked(dataset, config)
     if notebooks is not None and not isinstance(notebooks, str):
         raise TypeError(f"notebooks must be an address or None, got {_checks.describe(notebooks)}")
     if progress is not None and not callable(progress):
@@ -91,16 +89,16 @@ def write_page(
     largest = len(dataset.train_x)
     if batch_sizes is None:
         batch_sizes = sorted({*(m for m in BATCH_SIZES if m <= largest), config.batch_size})
-    batch_sizes = _increasing("batch_sizes", batch_sizes, lambda name, m: _checks.integer(name, m, 2, largest))
+    batch_sizes = _increasing("batch_sizes", batch_sizes, lambda m: _checks.integer("batch_sizes", m, 2, largest))
     momenta = _increasing("momenta", momenta, _momentum)
-    seeds = _distinct("seeds", seeds, lambda name, seed: _checks.integer(name, seed, 0))
+    seeds = _checks.distinct("seeds", seeds, lambda seed: _checks.integer("seeds", seed, 0))
     lesson = make_lesson(
         dataset,
         config,
         batch_sizes,
         momenta,
         seeds,
-        None if units is None else _distinct("units", units, lambda name, unit: _unit(name, unit, config.hidden)),
+        None if units is None else _chosen(units, config.hidden),
         executor=executor,
         progress=progress,
     )
@@ -123,45 +121,27 @@ def _check_path(path):
     return path
 
 
-def _check_run(dataset, config):
-    if not isinstance(dataset, Dataset):
-        raise TypeError(f"dataset must be a Dataset or None, got {_checks.describe(dataset)}")
-    if not isinstance(config, TrainingConfig):
-        raise TypeError(f"config must be a TrainingConfig, got {_checks.describe(config)}")
-    if not (config.batch_norm and config.hidden and config.steps):
-        raise ValueError(
-            "config must have batch_norm=True, a hidden layer and at least one step, got "
-            f"batch_norm={config.batch_norm}, hidden={config.hidden}, steps={config.steps}"
-        )
-
-
-def _distinct(name, values, check):
-    if isinstance(values, (str, bytes)) or not np.iterable(values):
-        raise TypeError(f"{name} must be a sequence, got {_checks.describe(values)}")
-    checked = tuple(check(name, value) for value in values)
-    if not checked:
-        raise ValueError(f"{name} must not be empty")
-    if len(set(checked)) < len(checked):
-        raise ValueError(f"{name} must not repeat, got {_checks.describe(list(values))}")
-    return checked
-
-
 def _increasing(name, values, check):
-    checked = _distinct(name, values, check)
+    checked = _checks.distinct(name, values, check)
     if list(checked) != sorted(checked):
-        raise ValueError(f"{name} must increase, as on a slider, got {_checks.describe(list(values))}")
+        raise ValueError(f"{name} must increase, as on a slider, got {_checks.describe(list(checked))}")
     return checked
 
 
-def _momentum(name, value):
-    value = _checks.momentum(value, name)
+def _momentum(value):
+    value = _checks.momentum(value, "momenta")
     if value == 1:
-        raise ValueError(f"{name} must stay below 1: such an average never learns anything, got 1.0")
+        raise ValueError("momenta must stay below 1: such an average never learns anything, got 1.0")
     return value
 
 
-def _unit(name, value, hidden):
+def _chosen(units, hidden):
+    pairs = _checks.distinct("units", units, lambda pair: _pair(pair, hidden))
+    return tuple(Unit(layer, number, "chosen") for layer, number in pairs)
+
+
+def _pair(value, hidden):
     if not isinstance(value, (tuple, list)) or len(value) != 2:
-        raise TypeError(f"{name} must hold pairs (layer, unit), got {_checks.describe(value)}")
-    layer = _checks.integer(f"{name}: layer", value[0], 0, len(hidden) - 1)
-    return Unit(layer, _checks.integer(f"{name}: unit", value[1], 0, hidden[layer] - 1), "chosen")
+        raise TypeError(f"units must hold pairs (layer, unit), got {_checks.describe(value)}")
+    layer = _checks.integer("units: layer", value[0], 0, len(hidden) - 1)
+    return layer, _checks.integer("units: unit", value[1], 0, hidden[layer] - 1)
