@@ -1,4 +1,6 @@
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -342,6 +344,14 @@ def test_the_end_of_the_run_is_its_last_ten_checkpoints_or_all_if_there_are_fewe
     assert at_the_end(curves[0, 0]) == at_the_end(curves)[0, 0]
     assert at_the_end(np.array([0.5, 1.0])) == 0.75
     assert LAST == 10
+
+
+def test_prose_that_counts_the_checkpoints_at_the_end_counts_them_rightly():
+    notebooks = Path(__file__).parent.parent / "notebooks"
+    texts = [*Path(training.__file__).parent.rglob("*.py"), *notebooks.glob("*.ipynb")]
+    # A string in the source may go on in the next line.
+    said = {n for text in texts for n in re.findall(r'last[\s"]+(\w+)[\s"]+checkpoints', text.read_text("utf-8"))}
+    assert {{"ten": "10"}.get(n, n) for n in said} == {str(LAST)}
 
 
 # The numbers of a real run, at its end: what notebooks say rests on these

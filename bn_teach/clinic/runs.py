@@ -6,10 +6,8 @@ import numpy as np
 
 from bn_teach.batchnorm import BatchNorm
 from bn_teach.data import load_digits
+from bn_teach.replay import at_the_end
 from bn_teach.training import TrainingConfig, train
-
-LAST = 10
-"""Checkpoints that "the end of the run" is averaged over."""
 
 
 @lru_cache(maxsize=1)
@@ -30,8 +28,8 @@ def accuracy_curve(replayed):
 
 
 def at_end(curve):
-    """Average the last checkpoints of a curve."""
-    return float(curve[1][-LAST:].mean())
+    """Average a curve over the end of the run."""
+    return float(at_the_end(curve[1]))
 
 
 @lru_cache(maxsize=2)  # each holds on to its recording

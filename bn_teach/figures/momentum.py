@@ -3,8 +3,8 @@
 import numpy as np
 
 from bn_teach.figures.panels import BATCH, EXACT, OWN, RUNNING, dots, fill, line, panels, steady_range
+from bn_teach.replay import at_the_end
 from bn_teach.running import unbiased_variance
-from bn_teach.sentences.common import LAST
 
 _MINI_BATCHES = "mini-batches"
 _RUNNING = "running statistics"
@@ -84,7 +84,7 @@ def momentum_ranges(exact, *, layer, unit):
     tallest = unbiased_variance(recording.batch_var[layer][:, unit], recording.batch_sizes)
     variances = [tallest, exact.var[layer][:, unit], [0.0, 1.0]]
     # Small differences matter near the top; a poor network (batch size 2) needs the whole height.
-    lowest = max(0.0, round(float(exact.validation_accuracy[-LAST:].mean()) - 0.4, 1))
+    lowest = max(0.0, round(float(at_the_end(exact.validation_accuracy)) - 0.4, 1))
     steps = [0.0, float(max(recording.steps, 1))]
     return {
         "xaxis": steps,

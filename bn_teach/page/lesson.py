@@ -6,9 +6,8 @@ import numpy as np
 
 from bn_teach.figures.lesson import lesson_traces
 from bn_teach.figures.momentum import momentum_ranges
-from bn_teach.replay import ESTIMATORS, MOVED_BY_MOMENTUM
+from bn_teach.replay import ESTIMATORS, MOVED_BY_MOMENTUM, at_the_end
 from bn_teach.replay import replay as replay_one
-from bn_teach.sentences.common import LAST
 from bn_teach.sentences.momentum import momentum_words
 from bn_teach.sentences.seeds import seeds_sentence
 from bn_teach.sweep import sweep
@@ -178,7 +177,7 @@ def _run(recording, rows, momenta, units, beside):
         replay = replay_one(recording, 0.9 if row.momentum is None else row.momentum, estimator=row.estimator)
         curves = _over_seeds(replay, row, momenta, beside)
         spread = (curves.min(axis=0), curves.max(axis=0)) if len(curves) > 1 else None
-        lost_by_seed = (reference - curves)[:, -LAST:].mean(axis=1)
+        lost_by_seed = at_the_end(reference - curves)
         sentences[row], lost[row] = seeds_sentence(lost_by_seed), float(lost_by_seed.mean())
         for unit in units:
             where = {"layer": unit.layer, "unit": unit.number}

@@ -5,8 +5,7 @@ from functools import lru_cache
 import numpy as np
 
 from bn_teach.data import load_digits
-from bn_teach.replay import keep_best, replay
-from bn_teach.sentences.common import LAST
+from bn_teach.replay import at_the_end, keep_best, replay
 from bn_teach.training import TrainingConfig, train
 
 SEEDS = range(5)
@@ -23,8 +22,8 @@ def _trained(config):
 
 
 def accuracy_at_end(recording, momentum=0.9, estimator="ema"):
-    """Average the validation accuracy over the last checkpoints."""
-    return float(replay(recording, momentum, estimator=estimator).validation_accuracy[-LAST:].mean())
+    """Average the validation accuracy over the end of the run."""
+    return float(at_the_end(replay(recording, momentum, estimator=estimator).validation_accuracy))
 
 
 def points_lost(batch_size, momentum, estimator="ema", *, seeds=SEEDS):

@@ -7,10 +7,9 @@ import numpy as np
 from bn_teach.data import ExponentialPopulation, GaussianPopulation
 from bn_teach.questions.question import Question
 from bn_teach.questions.runs import run
-from bn_teach.replay import replay
+from bn_teach.replay import at_the_end, replay
 from bn_teach.running import pooled_statistics, population_statistics
 from bn_teach.samples import sample_batches
-from bn_teach.sentences.common import LAST
 from bn_teach.theory import expected_std
 
 _MANY = 20_000
@@ -55,7 +54,7 @@ def _more_batches():
 
 def _cost_of_bias():
     def end(batch_size, unbiased):
-        return 100 * float(replay(run(batch_size), unbiased=unbiased).validation_accuracy[-LAST:].mean())
+        return 100 * float(at_the_end(replay(run(batch_size), unbiased=unbiased).validation_accuracy))
 
     cost = {m: end(m, True) - end(m, False) for m in (4, 16)}
     return {"answer": abs(cost[16]), "at_4": abs(cost[4]), "percent": 100 * (math.sqrt(16 / 15) - 1)}

@@ -3,6 +3,7 @@
 from bn_teach.data import load_digits
 from bn_teach.questions.question import Question
 from bn_teach.questions.runs import accuracy_at_end, run
+from bn_teach.replay import LAST
 from bn_teach.theory import start_up_weight
 from bn_teach.training import TrainingConfig, live_losses
 
@@ -41,7 +42,7 @@ QUESTIONS = {
     ),
     "too-much-memory": Question(
         "Batch size 16, momentum 0.999, 800 steps. How many percentage points of validation accuracy will these "
-        "running statistics lose against the exact ones, averaged over the last 10 checkpoints?",
+        f"running statistics lose against the exact ones, averaged over the last {LAST} checkpoints?",
         lambda: _cost_of(0.999, 16),
         "Momentum 0.999 looks back over roughly the last {memory:,.0f} mini-batches, and the run has only {steps}: "
         "{left:.0f} % of the weight is still on the initial value, and much of the rest belongs to weights that have "

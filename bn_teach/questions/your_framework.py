@@ -5,7 +5,7 @@ import numpy as np
 from bn_teach.frameworks import kept_fraction
 from bn_teach.questions.question import Question
 from bn_teach.questions.runs import points_lost
-from bn_teach.replay import running_statistics
+from bn_teach.replay import LAST, running_statistics
 from bn_teach.torch_recorder.comparison import report
 from bn_teach.torch_recorder.example import load_example
 
@@ -49,7 +49,7 @@ QUESTIONS = {
     "point-one-in-keras": Question(
         "Somebody moves a network from PyTorch to Keras and types momentum=0.1, which is what PyTorch had. Batch size "
         "4, the digits. How many percentage points of validation accuracy will the running statistics lose against "
-        "exact ones, averaged over the last 10 checkpoints and three seeds?",
+        f"exact ones, averaged over the last {LAST} checkpoints and three seeds?",
         _point_one_in_keras,
         "In Keras 0.1 is the weight of the old, so the latest mini-batch has {weight:.0f} % of all the weight, and it "
         "is four images. At batch size 16 the same slip costs {at_16:.1f} points: small enough to be overlooked, and "

@@ -7,7 +7,7 @@ __getattr__, __dir__, __all__ = face(
     {
         "batch_statistics": ("batch_statistics_numbers", "batch_statistics_sentence"),
         "clinic": ("clinic_reveal", "clinic_score", "clinic_symptom", "clinic_table", "clinic_twist", "clinic_verdict"),
-        "common": ("LAST", "cost", "fill_in", "percent"),
+        "common": ("cost", "fill_in", "percent"),
         "controls": ("BATCH_SIZES", "ESTIMATOR_LABELS", "MOMENTA", "PRESETS", "momentum_labels"),
         "momentum": ("MOMENTUM_TEMPLATES", "momentum_numbers", "momentum_sentence", "momentum_words"),
         "paper": ("paper_sentence",),

@@ -1,8 +1,5 @@
 """Words and numbers that every sentence writes the same way."""
 
-LAST = 10
-"""Checkpoints that "the end of the run" is averaged over."""
-
 
 def percent(share):
     """Write a share as a percentage with one decimal: 0.984 is "98.4 %"."""

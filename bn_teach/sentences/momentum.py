@@ -8,7 +8,8 @@ import math
 
 import numpy as np
 
-from bn_teach.sentences.common import LAST, cost, fill_in, percent
+from bn_teach.replay import LAST, at_the_end
+from bn_teach.sentences.common import cost, fill_in, percent
 from bn_teach.theory import effective_batches, start_up_weight
 
 _STEADY = "With momentum {momentum} the average is about as steady as one of {steady} mini-batches weighed alike"
@@ -71,7 +72,7 @@ def momentum_numbers(replay, exact, *, layer, unit, step):
         "accuracy": float(replay.validation_accuracy[k]),
         "exact_accuracy": float(exact.validation_accuracy[k]),
         "loss_now": float(difference[k]),
-        "loss_at_end": float(difference[-LAST:].mean()),
+        "loss_at_end": float(at_the_end(difference)),
     }
 
 
