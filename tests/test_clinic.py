@@ -10,9 +10,12 @@ from pathlib import Path
 import nbformat
 import numpy as np
 import pytest
+from effects import experiments, write
+from effects import main as measure_effects
 
 from bn_teach.clinic import CASES, CAUSES, Effect, NotReproducedError
 from bn_teach.clinic.divisors import STEPS, VARIANCE
+from bn_teach.clinic.effects import EFFECTS, PATH, load_effects
 from bn_teach.clinic.memory import typical_jump
 from bn_teach.clinic.restoring import PATIENCE
 from bn_teach.clinic.runs import trained
@@ -107,6 +110,55 @@ def test_effects_were_measured_over_eight_seeds_or_more(name):
 def test_every_measured_run_shows_the_symptom(name):
     effect = CASES[name].experiment.effect
     assert all(effect.shows(before, after) for before, after in zip(effect.before, effect.after, strict=True))
+
+
+# The file of effects, and what writes it
+
+
+def test_every_experiment_has_the_effect_of_its_name():
+    assert {name: experiment.effect for name, experiment in experiments(CASES).items()} == EFFECTS
+
+
+def test_the_file_of_effects_is_as_the_command_writes_it(tmp_path):
+    write(tmp_path / "effects.json", EFFECTS)
+    assert (tmp_path / "effects.json").read_text(encoding="utf-8") == PATH.read_text(encoding="utf-8")
+
+
+def test_the_command_measures_what_is_asked_for_and_keeps_the_rest(tmp_path, capsys):
+    measure_effects(["first-epoch", "--to", str(tmp_path / "effects.json")])
+    effects = load_effects(tmp_path / "effects.json")
+    assert list(effects) == list(EFFECTS)
+    printed = capsys.readouterr().out
+    for name, effect in effects.items():
+        stored = EFFECTS[name]
+        assert (f"\n{name}  " in printed) is name.startswith("first-epoch")
+        if name.startswith("first-epoch"):
+            assert effect.seeds == stored.seeds
+            assert abs(mean(effect.before) - mean(stored.before)) <= margin(stored.before, effect.before)
+            assert abs(mean(effect.after) - mean(stored.after)) <= margin(stored.after, effect.after)
+        else:
+            assert effect == stored
+
+
+def test_the_command_measures_a_new_case_over_eight_seeds_or_as_many_as_asked(tmp_path, monkeypatch):
+    new = dataclasses.replace(CASES["two-modes"], experiment=with_effect("two-modes", None))
+    monkeypatch.setattr("effects.CASES", {"first-epoch": CASES["first-epoch"], "two-modes": new})
+    for arguments, seeds in (([], 8), (["--seeds", "9"], 9)):
+        measure_effects(["two-modes", *arguments, "--to", str(tmp_path / "effects.json")])
+        effects = load_effects(tmp_path / "effects.json")
+        assert effects["two-modes"] == Effect(tuple(range(seeds)), (1.1547,) * seeds, (1.0,) * seeds)
+        assert effects["first-epoch"] == EFFECTS["first-epoch"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [(["two-moods"], "no case is called two-moods"), (["two-modes", "--seeds", "1"], "8 seeds or more")],
+)
+def test_the_command_says_what_it_cannot_measure(arguments, told, tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        measure_effects([*arguments, "--to", str(tmp_path / "effects.json")])
+    assert told in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
 
 
 # The twelve cases, one by one

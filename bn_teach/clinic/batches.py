@@ -96,7 +96,7 @@ TIDY_PASS = Case(
         digits=2,
         broken=recomputed(by_digit=True),
         fixed=recomputed(by_digit=False),
-        effect=EFFECTS["tidy-pass"],
+        effect=EFFECTS.get("tidy-pass"),
         picture=Picture(f"{_RATIO}, layer 1 (dotted: 1)", "mini-batches of the pass", (0, 1.3), (0, 1.3)),
     ),
     twist=Twist(
@@ -108,7 +108,7 @@ TIDY_PASS = Case(
             digits=2,
             broken=recomputed(by_digit=True, pooled=True, layer=1),
             fixed=recomputed(by_digit=False, pooled=True, layer=1),
-            effect=EFFECTS["tidy-pass, twist"],
+            effect=EFFECTS.get("tidy-pass, twist"),
             picture=Picture(f"{_RATIO}, layer 2 (dotted: 1)", "mini-batches of the pass", (0, 1.3), (0, 1.3)),
         ),
     ),
@@ -214,7 +214,7 @@ EPOCH_END = Case(
         digits=1,
         broken=epochs_of_1025(drop_last=False),
         fixed=epochs_of_1025(drop_last=True),
-        effect=EFFECTS["epoch-end"],
+        effect=EFFECTS.get("epoch-end"),
         picture=Picture("running variance (1: its mean over these epochs)", "epoch", (0.85, 1.1), (-15, 5)),
     ),
 )

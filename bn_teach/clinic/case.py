@@ -122,7 +122,8 @@ class Experiment:
         Decimals that are worth writing.
     broken, fixed : callable
         From a seed to a `Run`.
-    effect : Effect
+    effect : Effect or None
+        None until it has been measured.
     picture : Picture
     """
 
@@ -131,7 +132,7 @@ class Experiment:
     digits: int
     broken: Callable
     fixed: Callable
-    effect: Effect
+    effect: Effect | None
     picture: Picture
 
     @one_blas_thread

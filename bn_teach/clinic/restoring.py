@@ -92,7 +92,7 @@ RESTORED = Case(
         unit="%",
         digits=1,
         **_pair(0.9, 4),
-        effect=EFFECTS["restored"],
+        effect=EFFECTS.get("restored"),
         picture=Picture(_ACCURACY, "training step", (60, 101), (70, 101)),
     ),
     twist=Twist(
@@ -103,7 +103,7 @@ RESTORED = Case(
             unit="%",
             digits=1,
             **_pair(0.999, 16),
-            effect=EFFECTS["restored, twist"],
+            effect=EFFECTS.get("restored, twist"),
             picture=Picture(_ACCURACY, "training step", (60, 101), (70, 101)),
         ),
     ),

@@ -108,7 +108,7 @@ NEW_CAMERA = Case(
         digits=1,
         broken=new_camera_judged,
         fixed=new_camera_learnt,
-        effect=EFFECTS["new-camera"],
+        effect=EFFECTS.get("new-camera"),
         picture=Picture("accuracy, % (dotted: own camera)", "training step", (0, 104), (0, 104)),
     ),
 )
@@ -182,7 +182,7 @@ RESTLESS_LOSS = Case(
         digits=2,
         broken=small_batches,
         fixed=large_batches,
-        effect=EFFECTS["restless-loss"],
+        effect=EFFECTS.get("restless-loss"),
         picture=Picture("training loss (dotted: momentum 0.99)", "training images seen", (0, 2.5), (0, 1)),
     ),
 )
@@ -293,7 +293,7 @@ BY_FOLDER = Case(
         digits=1,
         broken=evaluated(training_mode=True, by_digit=True),
         fixed=evaluated(training_mode=False, by_digit=True),
-        effect=EFFECTS["by-folder"],
+        effect=EFFECTS.get("by-folder"),
         picture=Picture(_WALK, "validation mini-batch", (-1.5, 1.5), (0, 104)),
     ),
     twist=Twist(
@@ -305,7 +305,7 @@ BY_FOLDER = Case(
             digits=1,
             broken=evaluated(training_mode=True, by_digit=False),
             fixed=evaluated(training_mode=False, by_digit=False),
-            effect=EFFECTS["by-folder, twist"],
+            effect=EFFECTS.get("by-folder, twist"),
             picture=Picture(_WALK, "validation mini-batch", (-1.5, 1.5), (0, 104)),
         ),
     ),
