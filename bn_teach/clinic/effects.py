@@ -1,8 +1,8 @@
 """How large the effect of every case is, measured: one number for each seed, before and after the fix.
 
 These are results, not settings: ``tools/effects.py`` measures them and writes ``effects.json``, and the tests measure
-some of the seeds again. On another processor the runs with mini-batches of 4 or less come out differently one by one,
-and alike on average.
+some of the seeds again. On another processor a run may come out a little differently, and with mini-batches of 4 or
+less very much so; on average they are alike.
 """
 
 import json
