@@ -7,8 +7,16 @@ const SAYINGS = ["addTraces", "deleteTraces", "moveTraces", "restyle", "relayout
 let plotly; // read once for all the figures of a page
 
 function read(source) {
-  plotly ??= import(URL.createObjectURL(new Blob([source], { type: "text/javascript" })));
+  plotly ??= idle().then(() => import(URL.createObjectURL(new Blob([source], { type: "text/javascript" }))));
   return plotly;
+}
+
+// Reading it stops all else on the page while the two seconds of other widgets run: they get ready first.
+function idle() {
+  return new Promise((ready) => {
+    if (window.requestIdleCallback) window.requestIdleCallback(ready, { timeout: 2000 });
+    else setTimeout(ready, 200); // Safari
+  });
 }
 
 // What is said from now on; returns the list that it grows, and how to stop.

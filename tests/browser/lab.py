@@ -59,10 +59,6 @@ def write_notebook(path, *cells):
     return path
 
 
-# For tests of pages that are slow on purpose, or set up many figures at once: they look at every picture instead.
-SLOW_PAGE = (r"\[anywidget\] Failed to initialize model", "anywidget gives a widget two seconds")
-
-
 class LabServer:
     """JupyterLab in a process of its own, with folders of its own, on the Python that runs the tests.
 
@@ -72,7 +68,7 @@ class LabServer:
 
     ANSWERS = "api/status"  # an address of it that answers once it is up
     # What its pages do that should never happen, with no fault of ours: (pattern, why)
-    IGNORED = ()
+    IGNORED = ((r"\[anywidget\] Failed to initialize model", "of a page that is slow; its pictures are looked at"),)
 
     def __init__(self, folder):
         self.folder = Path(folder)
@@ -200,7 +196,10 @@ class LabServer:
 class Notebook7Server(LabServer):
     """Jupyter Notebook 7, which has JupyterLab's parts and shortcuts of its own."""
 
-    IGNORED = ((r"properties of undefined \(reading 'schema'\)", "so it does with any notebook, an empty one too"),)
+    IGNORED = (
+        *LabServer.IGNORED,
+        (r"properties of undefined \(reading 'schema'\)", "so it does with any notebook, an empty one too"),
+    )
 
     def _command(self, port):
         _, *options = super()._command(port)
@@ -215,7 +214,7 @@ class VoilaServer(LabServer):
 
     ANSWERS = "voila/static/voila.js"
     IGNORED = (
-        SLOW_PAGE,
+        *LabServer.IGNORED,
         (r"cdn\.jsdelivr\.net/npm/@fortawesome/", "Voila's own page asks for its icons there"),
         (r"labextensions/@jupyter-notebook/lab-extension", "Voila tries to load Notebook 7's button for JupyterLab"),
     )
@@ -247,7 +246,6 @@ class Lab:
         self.server = server
         shutil.rmtree(server.folder / "settings", ignore_errors=True)  # the theme that the window before left
         self.foreign, self.console, self.page_errors, self.ignored = [], [], [], []
-        self.excused = ()  # as IGNORED of the server, for one test
         self.notebooks = []
         self.context = browser.new_context(
             viewport={"width": width, "height": height}, service_workers="block", reduced_motion="reduce"
@@ -274,13 +272,15 @@ class Lab:
             self._note(self.console, f"{message.text}  [{where}]")
 
     def _note(self, events, event):
-        ignored = any(re.search(pattern, event) for pattern, _ in (*self.server.IGNORED, *self.excused))
+        ignored = any(re.search(pattern, event) for pattern, _ in self.server.IGNORED)
         (self.ignored if ignored else events).append(event)
 
     def open(self, name):
         """Open a notebook of the folder ``notebooks``, as ``jupyter lab <name>`` does, and wait for its kernel."""
         if self.notebooks:
             self.notebooks[-1].shut_down()
+        with contextlib.suppress(FileNotFoundError):  # one of a test's own has no original
+            shutil.copy(REPOSITORY / "notebooks" / name, self.server.root)  # as if no test had saved it
         name = f"notebooks/{name}"
         self.page.goto(self.server.address(name))
         notebook = Notebook(self, name)

@@ -2,7 +2,6 @@
 
 import pytest
 from hands import explorers_of
-from lab import SLOW_PAGE
 
 CELL = """from bn_teach.explorers import (
     BatchStatisticsExplorer, ClinicExplorer, EstimatorRaceExplorer, MomentumExplorer, PaperFigure, RecorderExplorer,
@@ -50,7 +49,6 @@ WRONG = """(number) => {
 
 @pytest.fixture(scope="module")
 def notebook(shared_lab):
-    shared_lab.excused = (SLOW_PAGE,)
     return shared_lab.run(CELL, *SHOWN)
 
 

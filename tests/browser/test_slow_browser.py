@@ -3,7 +3,7 @@
 import secrets
 
 from hands import explorers_of
-from lab import SLOW_PAGE, write_notebook
+from lab import write_notebook
 
 SLOWER = 6  # times; this showed empty axes for ever while anywidget waited for plotly.js itself
 CELL = """from bn_teach.explorers import MomentumExplorer
@@ -13,7 +13,6 @@ explorer"""
 
 
 def test_what_is_drawn_while_the_page_still_reads_plotly(lab):
-    lab.excused = (SLOW_PAGE,)
     name = f"scratch-{secrets.token_hex(4)}.ipynb"
     write_notebook(lab.server.root / name, CELL, "explorer.wait()\nexplorer.controls['momentum'].value = 0.99")
     notebook = lab.open(name)
