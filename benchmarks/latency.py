@@ -18,7 +18,8 @@ TARGET = 1.3
 
 OURS = """
 import time
-from bn_teach.explorers import MomentumExplorer, momentum
+from bn_teach import MomentumExplorer
+from bn_teach.explorers import momentum
 
 replays, unmeasured = [], momentum.replay
 

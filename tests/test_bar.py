@@ -4,14 +4,13 @@ import threading
 
 import pytest
 
-from bn_teach import TrainingConfig, load_digits, train
-from bn_teach.clinic import CASES
+from bn_teach import CASES, ClinicExplorer, Prediction, TrainingConfig, load_digits, train
 from bn_teach.clinic.runs import trained
-from bn_teach.explorers import ClinicExplorer, Prediction
 from bn_teach.explorers import clinic as clinic_module
 from bn_teach.explorers import prediction as prediction_module
 from bn_teach.explorers.bar import Cancelled, TrainingBar
-from bn_teach.questions import QUESTIONS, Question
+from bn_teach.questions.by_name import QUESTIONS
+from bn_teach.questions.question import Question
 from bn_teach.training import live_losses, watched
 
 STEPS = 40

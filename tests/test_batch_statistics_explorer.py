@@ -5,13 +5,13 @@ import threading
 import numpy as np
 import pytest
 
+from bn_teach import BatchStatisticsExplorer
 from bn_teach.data import EmpiricalPopulation, ExponentialPopulation, GaussianPopulation, load_digits
-from bn_teach.explorers import BatchStatisticsExplorer
 from bn_teach.explorers.batch_statistics import BATCHES
-from bn_teach.figures import batch_statistics_figure
+from bn_teach.figures.batch_statistics import batch_statistics_figure
 from bn_teach.questions import samples as questions
 from bn_teach.samples import sample_batches
-from bn_teach.sentences import batch_statistics_numbers
+from bn_teach.sentences.batch_statistics import batch_statistics_numbers
 from bn_teach.sentences.controls import BATCH_SIZES
 from bn_teach.theory import expected_biased_variance, running_mean_std, running_var_std
 from bn_teach.training import TrainingConfig, train

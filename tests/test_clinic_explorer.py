@@ -7,10 +7,10 @@ import threading
 import numpy as np
 import pytest
 
-from bn_teach.clinic import CASES, CAUSES
-from bn_teach.explorers import ClinicExplorer
+from bn_teach import CASES, ClinicExplorer
+from bn_teach.clinic.causes import CAUSES
 from bn_teach.explorers import clinic as module
-from bn_teach.figures import clinic_figure
+from bn_teach.figures.clinic import clinic_figure
 from bn_teach.training import TrainingDiverged
 
 QUICK = "two-modes"  # takes no training

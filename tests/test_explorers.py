@@ -5,11 +5,11 @@ import threading
 import numpy as np
 import pytest
 
+from bn_teach import MomentumExplorer
 from bn_teach.data import Dataset, load_digits
-from bn_teach.explorers import MomentumExplorer
 from bn_teach.explorers.background import LatestJob
 from bn_teach.explorers.momentum import PRESETS
-from bn_teach.figures import momentum_figure
+from bn_teach.figures.momentum import momentum_figure
 from bn_teach.replay import ESTIMATORS, replay
 from bn_teach.sentences.controls import BATCH_SIZES, MOMENTA
 from bn_teach.training import TrainingConfig, train

@@ -24,7 +24,7 @@ VALUES = {
 SETUP = """
 import json, threading
 import bn_teach.explorers.base as base
-from bn_teach.explorers import MomentumExplorer
+from bn_teach import MomentumExplorer
 from bn_teach.training import TrainingConfig
 
 SMALL = TrainingConfig(steps=40, hidden=(8, 6), batch_size=8)

@@ -6,9 +6,8 @@ import sys
 import numpy as np
 import pytest
 
-from bn_teach.figures import fill
 from bn_teach.figures.live_figure import LiveFigure
-from bn_teach.figures.panels import RUNNING, line, panels
+from bn_teach.figures.panels import RUNNING, fill, line, panels
 
 
 @pytest.fixture
@@ -59,7 +58,7 @@ def run(code):
 
 FIRST = """
 import sys
-from bn_teach.explorers import MomentumExplorer
+from bn_teach import MomentumExplorer
 from bn_teach.training import TrainingConfig
 MomentumExplorer(config=TrainingConfig(steps=10)).wait()
 """

@@ -28,7 +28,7 @@ from bn_teach.replay import replay
 
 accuracy = replay(train(load_digits(), TrainingConfig(steps=20)), 0.9).validation_accuracy
 
-from bn_teach.clinic import CASES
+from bn_teach import CASES
 from bn_teach.paper import load_race
 from bn_teach.torch_recorder import load_example
 
@@ -37,7 +37,7 @@ load_race()
 load_example()
 """
 SHOWN = """
-from bn_teach.explorers import MomentumExplorer
+from bn_teach import MomentumExplorer
 from bn_teach.page import write_page
 
 explorer = MomentumExplorer(config=TrainingConfig(steps=20))

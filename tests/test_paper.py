@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from figure1 import run_race
 
-from bn_teach.explorers import PaperFigure
-from bn_teach.figures import paper_figure, paper_ranges, paper_traces
+from bn_teach import PaperFigure
+from bn_teach.figures.paper import paper_figure, paper_ranges, paper_traces
 from bn_teach.paper import (
     LEARNING_RATES,
     SEEDS,
@@ -25,7 +25,7 @@ from bn_teach.paper import (
     travel,
     widening,
 )
-from bn_teach.questions import QUESTIONS
+from bn_teach.questions.by_name import QUESTIONS
 from bn_teach.replay import replay
 from bn_teach.training import train
 

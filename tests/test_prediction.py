@@ -2,9 +2,10 @@
 
 import pytest
 
-from bn_teach.explorers import Prediction
+from bn_teach import Prediction
 from bn_teach.explorers import prediction as module
-from bn_teach.questions import QUESTIONS, Question
+from bn_teach.questions.by_name import QUESTIONS
+from bn_teach.questions.question import Question
 
 
 @pytest.fixture(autouse=True)

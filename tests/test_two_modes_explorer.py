@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 
+from bn_teach import TwoModesExplorer
 from bn_teach.batchnorm import BatchNorm
 from bn_teach.data import Dataset, load_digits
-from bn_teach.explorers import TwoModesExplorer
-from bn_teach.figures import two_modes_figure
+from bn_teach.figures.two_modes import two_modes_figure
 from bn_teach.network import cross_entropy
 from bn_teach.questions import two_modes as questions
 from bn_teach.replay import replay
-from bn_teach.sentences import two_modes_numbers
+from bn_teach.sentences.two_modes import two_modes_numbers
 from bn_teach.training import TrainingConfig, train
 from bn_teach.two_modes import COMPANY, model_from, predict_both_ways
 

@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from bn_teach.explorers import ValleyFigure
-from bn_teach.figures import valley_figure, valley_traces
-from bn_teach.sentences import valley_sentence
+from bn_teach import ValleyFigure
+from bn_teach.figures.valley import valley_figure, valley_traces
+from bn_teach.sentences.valley import valley_sentence
 from bn_teach.sweep import Sweep
 from bn_teach.training import TrainingConfig
 

@@ -16,7 +16,7 @@ sys.path.insert(0, str(ROOT / "tests" / "browser"))
 import nbformat  # noqa: E402
 from lab import Lab, LabServer, find_browser  # noqa: E402 - the harness of the browser tests
 
-from bn_teach.explorers import Prediction  # noqa: E402
+from bn_teach import Prediction  # noqa: E402
 
 FOLDER = ROOT / "notebooks"
 IMAGES = FOLDER / "images"

@@ -2,7 +2,8 @@
 
 import re
 
-from bn_teach.clinic import CASES, CAUSES
+from bn_teach import CASES
+from bn_teach.clinic.causes import CAUSES
 from bn_teach.explorers.clinic import TITLES
 
 NAMES = list(CASES)

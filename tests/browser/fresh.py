@@ -10,8 +10,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from bn_teach import explorers, figures, sentences
-from bn_teach.clinic import CASES
+from bn_teach import CASES, explorers, figures, sentences
 from bn_teach.data import EmpiricalPopulation, ExponentialPopulation, GaussianPopulation
 from bn_teach.explorers.clinic import _ANSWERS
 from bn_teach.explorers.training import BATCH_SIZES, MOMENTA

@@ -3,7 +3,7 @@
 import pytest
 from hands import explorers_of
 
-BUILT = """from bn_teach.explorers import RunningStatisticsExplorer
+BUILT = """from bn_teach import RunningStatisticsExplorer
 
 explorer = RunningStatisticsExplorer()"""
 CHANGED = """explorer.controls["momentum"].value = 0.99

@@ -3,9 +3,15 @@
 import pytest
 from hands import explorers_of
 
-CELL = """from bn_teach.explorers import (
-    BatchStatisticsExplorer, ClinicExplorer, EstimatorRaceExplorer, MomentumExplorer, PaperFigure, RecorderExplorer,
-    RunningStatisticsExplorer, TwoModesExplorer,
+CELL = """from bn_teach import (
+    BatchStatisticsExplorer,
+    ClinicExplorer,
+    EstimatorRaceExplorer,
+    MomentumExplorer,
+    PaperFigure,
+    RecorderExplorer,
+    RunningStatisticsExplorer,
+    TwoModesExplorer,
 )
 from bn_teach.torch_recorder import load_example
 from bn_teach.training import TrainingConfig

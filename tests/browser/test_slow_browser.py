@@ -6,7 +6,7 @@ from hands import explorers_of
 from lab import write_notebook
 
 SLOWER = 6  # times; this showed empty axes for ever while anywidget waited for plotly.js itself
-CELL = """from bn_teach.explorers import MomentumExplorer
+CELL = """from bn_teach import MomentumExplorer
 
 explorer = MomentumExplorer()
 explorer"""

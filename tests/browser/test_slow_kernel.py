@@ -5,7 +5,8 @@ from hands import explorers_of
 
 CELL = """
 import time
-from bn_teach.explorers import MomentumExplorer, RunningStatisticsExplorer, momentum, running_statistics
+from bn_teach import MomentumExplorer, RunningStatisticsExplorer
+from bn_teach.explorers import momentum, running_statistics
 from bn_teach.training import TrainingConfig
 
 def slowly(function, seconds=0.08):
