@@ -12,7 +12,7 @@ TARGET = 1.3
 IN_THE_KERNEL = """
 import json, time
 from bn_teach import MomentumExplorer
-from bn_teach.sentences.controls import MOMENTA
+from bn_teach.lessons.shared.choices import MOMENTA
 from bn_teach.replay import replay
 
 explorer = MomentumExplorer()

@@ -5,7 +5,7 @@ def explorers():
     """Every explorer with controls that this process holds on to."""
     import gc
 
-    from bn_teach.explorers.base import Explorer
+    from bn_teach.lessons.shared.explorer import Explorer
 
     return [found for found in gc.get_objects() if isinstance(found, Explorer) and found.controls]
 

@@ -8,9 +8,9 @@ from bn_teach import CASES, ClinicExplorer, Prediction, TrainingConfig, load_dig
 from bn_teach.clinic.runs import trained
 from bn_teach.explorers import clinic as clinic_module
 from bn_teach.explorers import prediction as prediction_module
-from bn_teach.explorers.bar import Cancelled, TrainingBar
+from bn_teach.lessons.shared.bar import Cancelled, TrainingBar
+from bn_teach.lessons.shared.question import Question
 from bn_teach.questions.by_name import QUESTIONS
-from bn_teach.questions.question import Question
 from bn_teach.training import live_losses, watched
 
 STEPS = 40

@@ -9,10 +9,10 @@ from bn_teach import BatchStatisticsExplorer
 from bn_teach.data import EmpiricalPopulation, ExponentialPopulation, GaussianPopulation, load_digits
 from bn_teach.explorers.batch_statistics import BATCHES
 from bn_teach.figures.batch_statistics import batch_statistics_figure
+from bn_teach.lessons.shared.choices import BATCH_SIZES
 from bn_teach.questions import samples as questions
 from bn_teach.samples import sample_batches
 from bn_teach.sentences.batch_statistics import batch_statistics_numbers
-from bn_teach.sentences.controls import BATCH_SIZES
 from bn_teach.theory import expected_biased_variance, running_mean_std, running_var_std
 from bn_teach.training import TrainingConfig, train
 
@@ -79,7 +79,7 @@ def test_has_the_controls_of_the_design(explorer):
 
 
 def test_opens_without_any_training(monkeypatch):
-    monkeypatch.setattr("bn_teach.explorers.training.train", lambda *_, **__: pytest.fail("trained"))
+    monkeypatch.setattr("bn_teach.lessons.shared.training.train", lambda *_, **__: pytest.fail("trained"))
     explorer = BatchStatisticsExplorer()
     assert explorer.status.startswith("5,000 mini-batches of 16")
 
@@ -195,7 +195,7 @@ def test_training_is_told_and_the_picture_stays_until_it_is_done(explorer, monke
         may_go_on.wait(30)
         return train(*args, **kwargs)
 
-    monkeypatch.setattr("bn_teach.explorers.training.train", slow_train)
+    monkeypatch.setattr("bn_teach.lessons.shared.training.train", slow_train)
     before = [np.copy(trace.y) for trace in explorer.figure.data]
     explorer.controls["data"].value = "unit"
     assert explorer.status.startswith("Training the network")
@@ -210,7 +210,7 @@ def test_moving_on_while_training_shows_what_was_chosen_last(explorer, monkeypat
         while True:
             train(dataset, config)
 
-    monkeypatch.setattr("bn_teach.explorers.training.train", endless_train)
+    monkeypatch.setattr("bn_teach.lessons.shared.training.train", endless_train)
     explorer.controls["data"].value = "unit"
     explorer.controls["data"].value = "skewed"
     explorer.wait(10)
@@ -221,7 +221,7 @@ def test_moving_on_while_training_shows_what_was_chosen_last(explorer, monkeypat
 def test_the_network_is_trained_once(explorer, monkeypatch):
     explorer.controls["data"].value = "unit"
     explorer.wait()
-    monkeypatch.setattr("bn_teach.explorers.training.train", lambda *_, **__: pytest.fail("trained again"))
+    monkeypatch.setattr("bn_teach.lessons.shared.training.train", lambda *_, **__: pytest.fail("trained again"))
     for name, value in (("unit", 3), ("data", "gaussian"), ("data", "unit"), ("batch_size", 64), ("seed", 5)):
         explorer.controls[name].value = value
         explorer.wait()

@@ -7,11 +7,11 @@ import pytest
 
 from bn_teach import MomentumExplorer
 from bn_teach.data import Dataset, load_digits
-from bn_teach.explorers.background import LatestJob
 from bn_teach.explorers.momentum import PRESETS
 from bn_teach.figures.momentum import momentum_figure
+from bn_teach.lessons.shared.background import LatestJob
+from bn_teach.lessons.shared.choices import BATCH_SIZES, MOMENTA
 from bn_teach.replay import ESTIMATORS, replay
-from bn_teach.sentences.controls import BATCH_SIZES, MOMENTA
 from bn_teach.training import TrainingConfig, train
 
 CONFIG = TrainingConfig(steps=120, hidden=(20, 12))
@@ -107,7 +107,7 @@ def test_sentence_says_how_far_off_the_estimate_is(explorer):
 
 
 def test_momentum_never_trains_again(explorer, monkeypatch):
-    monkeypatch.setattr("bn_teach.explorers.training.train", lambda *_, **__: pytest.fail("trained again"))
+    monkeypatch.setattr("bn_teach.lessons.shared.training.train", lambda *_, **__: pytest.fail("trained again"))
     for momentum in MOMENTA:
         explorer.controls["momentum"].value = momentum
         explorer.wait()
@@ -118,7 +118,7 @@ def test_momentum_never_trains_again(explorer, monkeypatch):
 def test_a_batch_size_seen_before_is_remembered(explorer, monkeypatch):
     explorer.controls["batch_size"].value = 32
     explorer.wait()
-    monkeypatch.setattr("bn_teach.explorers.training.train", lambda *_, **__: pytest.fail("trained again"))
+    monkeypatch.setattr("bn_teach.lessons.shared.training.train", lambda *_, **__: pytest.fail("trained again"))
     explorer.controls["batch_size"].value = 16
     explorer.wait()
     assert_same_picture(explorer.figure, drawn_from(explorer.state))
@@ -147,7 +147,7 @@ def test_while_training_the_sentence_says_so_and_the_picture_stays(explorer, mon
         may_go_on.wait(30)
         return train(*args, **kwargs)
 
-    monkeypatch.setattr("bn_teach.explorers.training.train", slow_train)
+    monkeypatch.setattr("bn_teach.lessons.shared.training.train", slow_train)
     explorer.controls["batch_size"].value = 8
     assert "Training with batch size 8" in explorer.status
     assert "still shows the run before" in explorer.status
@@ -164,7 +164,7 @@ def test_moving_back_while_training_shows_the_old_run_at_once(explorer, monkeypa
         while True:
             train(dataset, config)
 
-    monkeypatch.setattr("bn_teach.explorers.training.train", endless_train)
+    monkeypatch.setattr("bn_teach.lessons.shared.training.train", endless_train)
     explorer.controls["batch_size"].value = 8
     explorer.controls["batch_size"].value = 16
     explorer.wait(10)
@@ -218,7 +218,7 @@ def test_an_error_in_a_callback_is_shown_and_the_last_good_picture_stays(explore
 
 
 def test_an_error_on_the_training_thread_is_shown(explorer, monkeypatch):
-    monkeypatch.setattr("bn_teach.explorers.training.train", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr("bn_teach.lessons.shared.training.train", lambda *_, **__: 1 / 0)
     explorer.controls["batch_size"].value = 64
     explorer.wait()
     assert "division by zero" in explorer.status
@@ -349,7 +349,7 @@ def test_moving_another_slider_while_training_does_not_begin_anew(explorer, monk
         may_go_on.wait(30)
         return train(*args, **kwargs)
 
-    monkeypatch.setattr("bn_teach.explorers.training.train", slow_train)
+    monkeypatch.setattr("bn_teach.lessons.shared.training.train", slow_train)
     explorer.controls["batch_size"].value = 8
     explorer.controls["momentum"].value = 0.5
     explorer.controls["momentum"].value = 0.99
@@ -361,7 +361,7 @@ def test_moving_another_slider_while_training_does_not_begin_anew(explorer, monk
 
 def test_after_an_error_the_next_move_tries_again(explorer, monkeypatch):
     with monkeypatch.context() as broken:
-        broken.setattr("bn_teach.explorers.training.train", lambda *_, **__: 1 / 0)
+        broken.setattr("bn_teach.lessons.shared.training.train", lambda *_, **__: 1 / 0)
         explorer.controls["batch_size"].value = 64
         explorer.wait()
     explorer.controls["momentum"].value = 0.5

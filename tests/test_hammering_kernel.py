@@ -23,7 +23,7 @@ VALUES = {
 
 SETUP = """
 import json, threading
-import bn_teach.explorers.base as base
+import bn_teach.lessons.shared.explorer as base
 from bn_teach import MomentumExplorer
 from bn_teach.training import TrainingConfig
 

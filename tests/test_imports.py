@@ -174,7 +174,7 @@ def test_the_rules_refuse(module, source):
         (
             "explorers",
             "import ipywidgets\nfrom bn_teach.figures.momentum import momentum_figure\n"
-            "from bn_teach.explorers.base import row",
+            "from bn_teach.lessons.shared.explorer import row",
         ),
         ("page", "from bn_teach.questions import start_here"),
         ("__init__", "from importlib import import_module\nfrom bn_teach._face import face"),
@@ -289,7 +289,7 @@ print(json.dumps({{name: loaded(name) for name in {list(SOURCES)}}}))
 
 
 def test_what_keeps_a_view_accessible_brings_in_no_other_room():
-    loaded = python("import json, sys, bn_teach.explorers.accessible; print(json.dumps(list(sys.modules)))")
+    loaded = python("import json, sys, bn_teach.lessons.shared.accessible; print(json.dumps(list(sys.modules)))")
     rooms = {name.split(".")[1] for name in loaded if name.startswith("bn_teach.")}
     assert rooms == {"_face", "explorers"}
     assert "plotly" not in loaded

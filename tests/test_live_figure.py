@@ -6,8 +6,8 @@ import sys
 import numpy as np
 import pytest
 
-from bn_teach.figures.live_figure import LiveFigure
-from bn_teach.figures.panels import RUNNING, fill, line, panels
+from bn_teach.lessons.shared.live_figure import LiveFigure
+from bn_teach.lessons.shared.panels import RUNNING, fill, line, panels
 
 
 @pytest.fixture

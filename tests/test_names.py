@@ -6,7 +6,7 @@ import pytest
 
 from bn_teach import explorers
 from bn_teach.data import Dataset
-from bn_teach.explorers.base import Explorer
+from bn_teach.lessons.shared.explorer import Explorer
 from bn_teach.torch_recorder import load_example
 from bn_teach.training import TrainingConfig
 

@@ -104,7 +104,9 @@ def test_the_wheel_holds_the_package_and_nothing_else(copy, built):
     names = zipfile.ZipFile(built[0]).namelist()
     assert {name for name in names if ".dist-info/" not in name} == {f"bn_teach/{f}" for f in files(copy / "bn_teach")}
     assert any(name.endswith("licenses/LICENSE") for name in names)
-    assert {"bn_teach/digits.npz", "bn_teach/page/template.html", "bn_teach/explorers/accessible.css"} <= set(names)
+    assert {"bn_teach/digits.npz", "bn_teach/page/template.html", "bn_teach/lessons/shared/accessible.css"} <= set(
+        names
+    )
 
 
 def test_an_index_shows_no_placeholder(built):

@@ -4,8 +4,8 @@ import pytest
 
 from bn_teach import Prediction
 from bn_teach.explorers import prediction as module
+from bn_teach.lessons.shared.question import Question
 from bn_teach.questions.by_name import QUESTIONS
-from bn_teach.questions.question import Question
 
 
 @pytest.fixture(autouse=True)

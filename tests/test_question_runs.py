@@ -2,7 +2,7 @@
 
 import pytest
 
-from bn_teach.questions import runs
+from bn_teach.lessons.shared import runs
 
 
 def test_a_run_is_trained_once_however_it_is_asked_for(monkeypatch):

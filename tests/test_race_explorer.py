@@ -9,9 +9,9 @@ import pytest
 from bn_teach import EstimatorRaceExplorer
 from bn_teach.data import load_digits
 from bn_teach.figures.race import race_figure
+from bn_teach.lessons.shared.choices import BATCH_SIZES, MOMENTA
 from bn_teach.questions.tracking_accuracy import QUESTIONS
 from bn_teach.replay import ESTIMATORS, keep_best, replay
-from bn_teach.sentences.controls import BATCH_SIZES, MOMENTA
 from bn_teach.sweep import sweep
 from bn_teach.training import TrainingConfig, train
 

@@ -7,9 +7,9 @@ from bn_teach import RunningStatisticsExplorer
 from bn_teach.explorers import running_statistics as module
 from bn_teach.explorers.running_statistics import DRIFTS, INITIALS, SIZES
 from bn_teach.figures.running_statistics import running_statistics_figure, running_statistics_traces
+from bn_teach.lessons.shared.choices import MOMENTA
 from bn_teach.questions import running_averages
 from bn_teach.questions.by_name import QUESTIONS
-from bn_teach.sentences.controls import MOMENTA
 from bn_teach.theory import best_momentum, effective_batches
 from bn_teach.tracking import RUNS, STEPS, KnownRun, expected_error, simulate, typical_error
 

@@ -26,7 +26,7 @@ def run():
 
 @pytest.fixture
 def explorer(run, monkeypatch):
-    monkeypatch.setattr("bn_teach.explorers.training.train", lambda *_, **__: run)
+    monkeypatch.setattr("bn_teach.lessons.shared.training.train", lambda *_, **__: run)
     made = TwoModesExplorer(config=CONFIG)
     made.wait()
     yield made

@@ -54,7 +54,7 @@ FAULTS = (
     ),
     Fault(
         "a control that nobody listens to",
-        "bn_teach/explorers/base.py",
+        "bn_teach/lessons/shared/explorer.py",
         exactly('control.observe(self._on_change, names="value")'),
         "pass",
         EXPLORER,
@@ -159,21 +159,21 @@ FAULTS = (
     ),
     Fault(
         "a slider without a name",
-        "bn_teach/explorers/training.py",
+        "bn_teach/lessons/shared/training.py",
         exactly('number_slider("batch size"'),
         'number_slider(""',
         ("tests/test_names.py",),
     ),
     Fault(
         "a slider whose name no screen reader gets",
-        "bn_teach/explorers/accessible.js",
+        "bn_teach/lessons/shared/accessible.js",
         exactly('set(handle, "aria-label", name);'),
         "",
         BROWSER,
     ),
     Fault(
         "a page that asks another host",
-        "bn_teach/explorers/accessible.js",
+        "bn_teach/lessons/shared/accessible.js",
         exactly('set(handle, "aria-label", name);'),
         'set(handle, "aria-label", name); fetch("https://example.org/");',
         BROWSER,

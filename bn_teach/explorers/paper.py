@@ -1,10 +1,10 @@
 """Figure 1 of the paper, trained in the background once it is built: an explorer without controls."""
 
-from bn_teach.explorers.background import LatestJob
-from bn_teach.explorers.bar import TrainingBar
-from bn_teach.explorers.base import Explorer
-from bn_teach.figures.live_figure import LiveFigure
 from bn_teach.figures.paper import paper_figure, paper_ranges, paper_traces
+from bn_teach.lessons.shared.background import LatestJob
+from bn_teach.lessons.shared.bar import TrainingBar
+from bn_teach.lessons.shared.explorer import Explorer
+from bn_teach.lessons.shared.live_figure import LiveFigure
 from bn_teach.paper import figure_configs, run_side
 from bn_teach.sentences.paper import paper_sentence
 

@@ -5,9 +5,9 @@ import html
 import ipywidgets as widgets
 
 from bn_teach import _checks
-from bn_teach.explorers.accessible import Accessible
-from bn_teach.explorers.bar import TrainingBar
-from bn_teach.explorers.base import row
+from bn_teach.lessons.shared.accessible import Accessible
+from bn_teach.lessons.shared.bar import TrainingBar
+from bn_teach.lessons.shared.explorer import row
 from bn_teach.questions.by_name import QUESTIONS
 
 # Answers given since the kernel started, so that Run All again loses none: name to answer.

@@ -4,9 +4,9 @@ from dataclasses import dataclass, fields
 
 import ipywidgets as widgets
 
-from bn_teach.explorers.base import Explorer, row
-from bn_teach.figures.live_figure import LiveFigure
 from bn_teach.figures.recorder import recorder_figure, recorder_ranges, recorder_traces
+from bn_teach.lessons.shared.explorer import Explorer, row
+from bn_teach.lessons.shared.live_figure import LiveFigure
 from bn_teach.sentences.recorder import recorder_sentence
 from bn_teach.torch_recorder.comparison import MOMENTA, report
 

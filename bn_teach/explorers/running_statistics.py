@@ -5,15 +5,15 @@ from dataclasses import dataclass, fields
 import ipywidgets as widgets
 
 from bn_teach import _checks
-from bn_teach.explorers.base import Explorer, folded, number_slider, row
-from bn_teach.figures.live_figure import LiveFigure
 from bn_teach.figures.running_statistics import (
     running_statistics_figure,
     running_statistics_ranges,
     running_statistics_traces,
 )
+from bn_teach.lessons.shared.choices import BATCH_SIZES, ESTIMATOR_LABELS, MOMENTA, momentum_labels
+from bn_teach.lessons.shared.explorer import Explorer, folded, number_slider, row
+from bn_teach.lessons.shared.live_figure import LiveFigure
 from bn_teach.replay import AVERAGES
-from bn_teach.sentences.controls import BATCH_SIZES, ESTIMATOR_LABELS, MOMENTA, momentum_labels
 from bn_teach.sentences.running_statistics import running_statistics_sentence
 from bn_teach.tracking import MEAN, SAMPLINGS, KnownRun, simulate
 

@@ -1,7 +1,7 @@
 """The valley of momentum, from a sweep over seeds: a picture without controls."""
 
-from bn_teach.explorers.picture import Picture
 from bn_teach.figures.valley import valley_figure
+from bn_teach.lessons.shared.picture import Picture
 from bn_teach.sentences.valley import valley_sentence
 
 

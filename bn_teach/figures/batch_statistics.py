@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from bn_teach.figures.panels import BATCH, EXACT, OWN, RUNNING, bars, dots, fill, line, panels, round_up
+from bn_teach.lessons.shared.panels import BATCH, EXACT, OWN, RUNNING, bars, dots, fill, line, panels, round_up
 from bn_teach.theory import batch_mean_density, batch_var_density, running_mean_std, running_var_std
 
 VARIANCES = ("both", "biased", "unbiased")

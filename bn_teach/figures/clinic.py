@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from bn_teach.figures.panels import BATCH, EXACT, RUNNING, dots, fill, line, panels
+from bn_teach.lessons.shared.panels import BATCH, EXACT, RUNNING, dots, fill, line, panels
 
 _SEEN, _COMPARED, _FIXED = "broken run", "to compare with", "after the fix"
 

@@ -4,7 +4,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from bn_teach.figures.momentum import momentum_figure, momentum_traces
-from bn_teach.figures.panels import RUNNING
+from bn_teach.lessons.shared.panels import RUNNING
 
 LOWEST, HIGHEST = "accuracy of other seeds, lowest", "accuracy of other seeds, highest"
 _FILL = "rgba(0, 114, 178, 0.3)"

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from bn_teach.figures.panels import BATCH, EXACT, OWN, RUNNING, dots, fill, line, panels, steady_range
+from bn_teach.lessons.shared.panels import BATCH, EXACT, OWN, RUNNING, dots, fill, line, panels, steady_range
 from bn_teach.replay import at_the_end
 from bn_teach.running import unbiased_variance
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from bn_teach.figures.panels import BATCH, EXACT, RUNNING, fill, line, panels
+from bn_teach.lessons.shared.panels import BATCH, EXACT, RUNNING, fill, line, panels
 from bn_teach.paper import PERCENTILES
 
 _WITHOUT, _WITH = "without batch norm", "with batch norm"

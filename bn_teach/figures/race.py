@@ -5,7 +5,7 @@ import math
 import numpy as np
 import plotly.graph_objects as go
 
-from bn_teach.figures.panels import BATCH, EXACT, GRID, OWN, RUNNING, TEXT, fill, line, panels
+from bn_teach.lessons.shared.panels import BATCH, EXACT, GRID, OWN, RUNNING, TEXT, fill, line, panels
 from bn_teach.replay import ESTIMATORS
 
 DEBIASED, CUMULATIVE, POPULATION = "#8A63D2", "#C4568B", "#A6761D"

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from bn_teach.figures.panels import BATCH, EXACT, RUNNING, fill, line, panels
+from bn_teach.lessons.shared.panels import BATCH, EXACT, RUNNING, fill, line, panels
 
 OWN_KEY, NEAREST_KEY = "the momentum it has", "the nearest"
 _FLOOR = 1e-3  # a thousandth of a standard deviation: nobody needs to see less

@@ -4,7 +4,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from bn_teach.figures.panels import BATCH, EXACT, OWN, RUNNING, dots, fill, line, panels, steady_range
+from bn_teach.lessons.shared.panels import BATCH, EXACT, OWN, RUNNING, dots, fill, line, panels, steady_range
 from bn_teach.theory import best_momentum, effective_batches
 from bn_teach.tracking import STD, STEPS, expected_error, typical_error
 

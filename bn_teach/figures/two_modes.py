@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from bn_teach.figures.panels import BATCH, OWN, RUNNING, bars, dots, fill, line, panels
+from bn_teach.lessons.shared.panels import BATCH, OWN, RUNNING, bars, dots, fill, line, panels
 
 _INFERENCE = "inference mode"
 _THESE = "training mode, these neighbours"

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from bn_teach.figures.panels import BATCH, EXACT, OWN, RUNNING, fill, line, panels
+from bn_teach.lessons.shared.panels import BATCH, EXACT, OWN, RUNNING, fill, line, panels
 
 _STYLES = (  # one for each batch size
     (RUNNING, "solid"),

@@ -5,10 +5,10 @@ import json
 import plotly.graph_objects as go
 
 from bn_teach.figures.lesson import lesson_figure
-from bn_teach.figures.panels import stacked
+from bn_teach.lessons.shared.choices import ESTIMATOR_LABELS, PRESETS, momentum_labels
+from bn_teach.lessons.shared.panels import stacked
+from bn_teach.lessons.shared.question import REPLIES
 from bn_teach.page.packing import Pack
-from bn_teach.questions.question import REPLIES
-from bn_teach.sentences.controls import ESTIMATOR_LABELS, PRESETS, momentum_labels
 from bn_teach.sentences.momentum import MOMENTUM_TEMPLATES
 
 WRITTEN = {

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from bn_teach.figures.legend import stroke
+from bn_teach.lessons.shared.legend import stroke
 
 WIDTH, HEIGHT = 360, 255
 LEFT, RIGHT, TOP, BOTTOM = 42, 10, 26, 39

@@ -1,8 +1,8 @@
 """The questions of notebook 00_start_here."""
 
 from bn_teach.data import load_digits
-from bn_teach.questions.question import Question
-from bn_teach.questions.runs import accuracy_at_end, run
+from bn_teach.lessons.shared.question import Question
+from bn_teach.lessons.shared.runs import accuracy_at_end, run
 from bn_teach.replay import LAST
 from bn_teach.theory import start_up_weight
 from bn_teach.training import TrainingConfig, live_losses

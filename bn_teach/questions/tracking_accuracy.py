@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 
 from bn_teach.data import load_digits
-from bn_teach.questions.question import Question
-from bn_teach.questions.runs import points_lost, run, stop_early
+from bn_teach.lessons.shared.question import Question
+from bn_teach.lessons.shared.runs import points_lost, run, stop_early
 from bn_teach.replay import replay
 from bn_teach.theory import effective_batches, start_up_weight
 from bn_teach.training import TrainingConfig, train

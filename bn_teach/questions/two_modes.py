@@ -3,8 +3,8 @@
 import numpy as np
 
 from bn_teach.batchnorm import BatchNorm
-from bn_teach.questions.question import Question
-from bn_teach.questions.runs import run
+from bn_teach.lessons.shared.question import Question
+from bn_teach.lessons.shared.runs import run
 from bn_teach.two_modes import model_from
 
 _TIMES = 20

@@ -3,8 +3,8 @@
 import numpy as np
 
 from bn_teach.frameworks import kept_fraction
-from bn_teach.questions.question import Question
-from bn_teach.questions.runs import points_lost
+from bn_teach.lessons.shared.question import Question
+from bn_teach.lessons.shared.runs import points_lost
 from bn_teach.replay import LAST, running_statistics
 from bn_teach.torch_recorder.comparison import report
 from bn_teach.torch_recorder.example import load_example

@@ -8,8 +8,8 @@ import math
 
 import numpy as np
 
+from bn_teach.lessons.shared.words import cost, fill_in, percent
 from bn_teach.replay import LAST, at_the_end
-from bn_teach.sentences.common import cost, fill_in, percent
 from bn_teach.theory import effective_batches, start_up_weight
 
 _STEADY = "With momentum {momentum} the average is about as steady as one of {steady} mini-batches weighed alike"

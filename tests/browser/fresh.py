@@ -13,8 +13,8 @@ import numpy as np
 from bn_teach import CASES, explorers, figures, sentences
 from bn_teach.data import EmpiricalPopulation, ExponentialPopulation, GaussianPopulation
 from bn_teach.explorers.clinic import _ANSWERS
-from bn_teach.explorers.training import BATCH_SIZES, MOMENTA
 from bn_teach.explorers.two_modes import DRAWS
+from bn_teach.lessons.shared.training import BATCH_SIZES, MOMENTA
 from bn_teach.replay import ESTIMATORS, keep_best, replay
 from bn_teach.samples import sample_batches
 from bn_teach.sweep import Sweep

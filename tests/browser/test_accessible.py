@@ -5,7 +5,7 @@ import pytest
 CELL = """
 import ipywidgets as w, numpy as np, plotly.graph_objects as go
 from plotly.subplots import make_subplots
-from bn_teach.explorers.accessible import Accessible
+from bn_teach.lessons.shared.accessible import Accessible
 
 figure = make_subplots(1, 3, subplot_titles=["mean", "variance", "accuracy"])
 for column in (1, 2, 3):

@@ -5,7 +5,7 @@ import re
 CELL = """
 import time
 from bn_teach import MomentumExplorer
-from bn_teach.explorers import training
+from bn_teach.lessons.shared import training
 from bn_teach.training import TrainingConfig
 
 explorer = MomentumExplorer(config=TrainingConfig(steps=100, hidden=(20,)))

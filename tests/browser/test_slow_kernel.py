@@ -48,7 +48,7 @@ def test_sixty_quick_moves_end_in_the_picture_of_the_last(notebook, number, labe
 def test_the_cell_is_run_again_while_a_network_is_trained(notebook):
     notebook.show()
     hands = explorers_of(notebook)[0]
-    notebook.kernel("from bn_teach.explorers import training; kept = training.train")
+    notebook.kernel("from bn_teach.lessons.shared import training; kept = training.train")
     notebook.kernel("training.train = lambda *args, **kwargs: (time.sleep(0.5), kept(*args, **kwargs))[1]")
     hands.slider("batch size").press("ArrowRight")
     notebook.wait_for(lambda: notebook.status().startswith("Training with batch size 32"), what="training is shown")

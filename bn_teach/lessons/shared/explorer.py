@@ -10,9 +10,9 @@ from contextlib import contextmanager, nullcontext
 import ipywidgets as widgets
 
 from bn_teach import _checks
-from bn_teach.explorers.accessible import Accessible
-from bn_teach.figures.legend import legend
-from bn_teach.figures.panels import fill
+from bn_teach.lessons.shared.accessible import Accessible
+from bn_teach.lessons.shared.legend import legend
+from bn_teach.lessons.shared.panels import fill
 
 
 class Explorer:

@@ -4,8 +4,8 @@ import html
 
 import ipywidgets as widgets
 
-from bn_teach.explorers.base import framed
-from bn_teach.figures.live_figure import LiveFigure
+from bn_teach.lessons.shared.explorer import framed
+from bn_teach.lessons.shared.live_figure import LiveFigure
 
 
 class Picture:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from traitlets import Unicode
 
-from bn_teach.figures.panels import stacked
+from bn_teach.lessons.shared.panels import stacked
 
 
 class _WhenUsed:

@@ -6,10 +6,10 @@ from dataclasses import replace
 import ipywidgets as widgets
 
 from bn_teach.data import load_digits
-from bn_teach.explorers.background import LatestJob
-from bn_teach.explorers.bar import Cancelled, TrainingBar
-from bn_teach.explorers.base import Explorer, number_slider
-from bn_teach.sentences.controls import BATCH_SIZES, MOMENTA, momentum_labels
+from bn_teach.lessons.shared.background import LatestJob
+from bn_teach.lessons.shared.bar import Cancelled, TrainingBar
+from bn_teach.lessons.shared.choices import BATCH_SIZES, MOMENTA, momentum_labels
+from bn_teach.lessons.shared.explorer import Explorer, number_slider
 from bn_teach.training import TrainingDiverged, check_tracked, train
 
 LEARNING_RATES = (0.01, 0.03, 0.1, 0.3, 1.0)
