@@ -19,7 +19,7 @@ TARGET = 1.3
 OURS = """
 import time
 from bn_teach import MomentumExplorer
-from bn_teach.explorers import momentum
+from bn_teach.lessons.start_here import explorer as momentum
 
 replays, unmeasured = [], momentum.replay
 

@@ -17,7 +17,8 @@ import re
 import numpy as np
 import pytest
 
-from bn_teach.figures import batch_statistics, clinic, momentum, paper, race, running_statistics, two_modes, valley
+from bn_teach.figures import batch_statistics, clinic, paper, race, running_statistics, two_modes, valley
+from bn_teach.lessons.start_here import picture as momentum
 
 ENOUGH, CONTRAST = 10.0, 3.0
 PAGES = {"light": "#ffffff", "dark": "#111111"}

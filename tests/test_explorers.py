@@ -7,10 +7,10 @@ import pytest
 
 from bn_teach import MomentumExplorer
 from bn_teach.data import Dataset, load_digits
-from bn_teach.explorers.momentum import PRESETS
-from bn_teach.figures.momentum import momentum_figure
 from bn_teach.lessons.shared.background import LatestJob
 from bn_teach.lessons.shared.choices import BATCH_SIZES, MOMENTA
+from bn_teach.lessons.start_here.explorer import PRESETS
+from bn_teach.lessons.start_here.picture import momentum_figure
 from bn_teach.replay import ESTIMATORS, replay
 from bn_teach.training import TrainingConfig, train
 
@@ -210,7 +210,7 @@ def test_play_and_step_move_together(explorer):
 
 def test_an_error_in_a_callback_is_shown_and_the_last_good_picture_stays(explorer, monkeypatch):
     before = [np.copy(trace.y) for trace in explorer.figure.data]
-    monkeypatch.setattr("bn_teach.explorers.momentum.replay", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr("bn_teach.lessons.start_here.explorer.replay", lambda *_, **__: 1 / 0)
     explorer.controls["momentum"].value = 0.5
     assert "division by zero" in explorer.status
     assert "last good one" in explorer.status
@@ -237,7 +237,7 @@ def test_status_escapes_what_it_shows(explorer, monkeypatch):
     def fail(*_, **__):
         raise RuntimeError("<b>bold</b>")
 
-    monkeypatch.setattr("bn_teach.explorers.momentum.replay", fail)
+    monkeypatch.setattr("bn_teach.lessons.start_here.explorer.replay", fail)
     explorer.controls["momentum"].value = 0.5
     assert "<b>" in explorer.status
     assert "<b>" not in explorer._status.value

@@ -152,7 +152,7 @@ def test_a_module_imports_only_what_it_may(path, module):
         ("explorers", "import plotly"),
         ("explorers", "from bn_teach.page.write import write_page"),
         ("figures", "import ipywidgets"),
-        ("figures", "from bn_teach.explorers.momentum import MomentumExplorer"),
+        ("figures", "from bn_teach.lessons.start_here.explorer import MomentumExplorer"),
         ("sweep", "import tqdm"),
         ("sweep", "try:\n    from tqdm.auto import tqdm\nexcept ImportError:\n    pass"),
         ("data", "import scipy"),
@@ -173,10 +173,10 @@ def test_the_rules_refuse(module, source):
         ("figures", "import plotly.graph_objects as go\nfrom bn_teach import theory"),
         (
             "explorers",
-            "import ipywidgets\nfrom bn_teach.figures.momentum import momentum_figure\n"
+            "import ipywidgets\nfrom bn_teach.lessons.start_here.picture import momentum_figure\n"
             "from bn_teach.lessons.shared.explorer import row",
         ),
-        ("page", "from bn_teach.questions import start_here"),
+        ("page", "from bn_teach.lessons.start_here import questions as start_here"),
         ("__init__", "from importlib import import_module\nfrom bn_teach._face import face"),
     ],
 )

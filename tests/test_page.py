@@ -19,17 +19,17 @@ from hypothesis.extra import numpy as hnp
 
 from bn_teach.data import load_digits
 from bn_teach.figures.lesson import lesson_figure, lesson_traces
-from bn_teach.figures.momentum import momentum_traces
 from bn_teach.lessons.shared.panels import stacked
 from bn_teach.lessons.shared.question import Question
 from bn_teach.lessons.shared.words import fill_in
+from bn_teach.lessons.start_here.picture import momentum_traces
+from bn_teach.lessons.start_here.sentence import MOMENTUM_TEMPLATES, momentum_sentence
 from bn_teach.page import lesson, write_page
 from bn_teach.page.__main__ import main
 from bn_teach.page.data import SETTING, controls_of, data_of, presets_of, run_data
 from bn_teach.page.document import document
 from bn_teach.page.packing import Pack, rounded
 from bn_teach.replay import ESTIMATORS, replay
-from bn_teach.sentences.momentum import MOMENTUM_TEMPLATES, momentum_sentence
 from bn_teach.sentences.seeds import seeds_sentence
 from bn_teach.sweep import SweepFailed
 from bn_teach.training import TrainingConfig, train
@@ -42,7 +42,7 @@ QUESTION = Question("How many?", lambda: {"answer": 7.0}, "Seven, with <brackets
 @pytest.fixture(autouse=True)
 def quick_questions(monkeypatch):
     """Three questions about the default network take two seconds; here one takes none."""
-    monkeypatch.setattr("bn_teach.questions.start_here.QUESTIONS", {"counted": QUESTION})
+    monkeypatch.setattr("bn_teach.lessons.start_here.questions.QUESTIONS", {"counted": QUESTION})
 
 
 @pytest.fixture(scope="module")

@@ -47,7 +47,7 @@ BROWSER = ("tests/browser/test_accessible.py", "-k", "name_and_says")
 FAULTS = (
     Fault(
         "a callback that fails",
-        "bn_teach/explorers/momentum.py",
+        "bn_teach/lessons/start_here/explorer.py",
         exactly("replay(recording, state.momentum, estimator"),
         "replay(recording, state.momenta, estimator",
         EXPLORER,

@@ -3,8 +3,8 @@
 import numpy as np
 import plotly.graph_objects as go
 
-from bn_teach.figures.momentum import momentum_figure, momentum_traces
 from bn_teach.lessons.shared.panels import RUNNING
+from bn_teach.lessons.start_here.picture import momentum_figure, momentum_traces
 
 LOWEST, HIGHEST = "accuracy of other seeds, lowest", "accuracy of other seeds, highest"
 _FILL = "rgba(0, 114, 178, 0.3)"

@@ -8,8 +8,8 @@ from bn_teach.figures.lesson import lesson_figure
 from bn_teach.lessons.shared.choices import ESTIMATOR_LABELS, PRESETS, momentum_labels
 from bn_teach.lessons.shared.panels import stacked
 from bn_teach.lessons.shared.question import REPLIES
+from bn_teach.lessons.start_here.sentence import MOMENTUM_TEMPLATES
 from bn_teach.page.packing import Pack
-from bn_teach.sentences.momentum import MOMENTUM_TEMPLATES
 
 WRITTEN = {
     "ours": "Keras, Flax: weight of the old value",

@@ -10,9 +10,9 @@ from plotly.offline import get_plotlyjs
 from bn_teach.figures.lesson import lesson_figure
 from bn_teach.lessons.shared.legend import legend
 from bn_teach.lessons.shared.words import fill_in
+from bn_teach.lessons.start_here.sentence import MOMENTUM_TEMPLATES
 from bn_teach.page.data import SETTING, STEP_LABEL, data_of, run_data
 from bn_teach.page.still import still_panels
-from bn_teach.sentences.momentum import MOMENTUM_TEMPLATES
 
 HERE = Path(__file__).parent
 FILES = ("page.css", "parts.css", "print.css", "unpack.js", "questions.js", "page.js")

@@ -7,10 +7,10 @@ from bn_teach import _checks
 from bn_teach._files import written_whole
 from bn_teach.data import load_digits
 from bn_teach.lessons.shared.choices import BATCH_SIZES, MOMENTA
+from bn_teach.lessons.start_here import questions as start_here
 from bn_teach.page.data import questions_of
 from bn_teach.page.document import document
 from bn_teach.page.lesson import Unit, make_lesson
-from bn_teach.questions import start_here
 from bn_teach.training import TrainingConfig, check_tracked
 
 SEEDS = tuple(range(5))

@@ -4,13 +4,13 @@ from dataclasses import dataclass, fields
 
 import ipywidgets as widgets
 
-from bn_teach.figures.momentum import momentum_figure, momentum_ranges, momentum_traces
 from bn_teach.lessons.shared.choices import ESTIMATOR_LABELS, PRESETS
 from bn_teach.lessons.shared.explorer import folded, row
 from bn_teach.lessons.shared.live_figure import LiveFigure
 from bn_teach.lessons.shared.training import TrainingExplorer
+from bn_teach.lessons.start_here.picture import momentum_figure, momentum_ranges, momentum_traces
+from bn_teach.lessons.start_here.sentence import momentum_sentence
 from bn_teach.replay import ESTIMATORS, replay
-from bn_teach.sentences.momentum import momentum_sentence
 from bn_teach.training import TrainingConfig
 
 
