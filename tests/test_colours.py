@@ -17,8 +17,9 @@ import re
 import numpy as np
 import pytest
 
-from bn_teach.figures import batch_statistics, clinic, paper, race, running_statistics, two_modes, valley
+from bn_teach.figures import batch_statistics, clinic, paper, race, running_statistics, valley
 from bn_teach.lessons.start_here import picture as momentum
+from bn_teach.lessons.two_modes import picture as two_modes
 
 ENOUGH, CONTRAST = 10.0, 3.0
 PAGES = {"light": "#ffffff", "dark": "#111111"}

@@ -6,13 +6,13 @@ import pytest
 from bn_teach import TwoModesExplorer
 from bn_teach.batchnorm import BatchNorm
 from bn_teach.data import Dataset, load_digits
-from bn_teach.figures.two_modes import two_modes_figure
+from bn_teach.lessons.two_modes import questions
+from bn_teach.lessons.two_modes.experiment import COMPANY, model_from, predict_both_ways
+from bn_teach.lessons.two_modes.picture import two_modes_figure
+from bn_teach.lessons.two_modes.sentence import two_modes_numbers
 from bn_teach.network import cross_entropy
-from bn_teach.questions import two_modes as questions
 from bn_teach.replay import replay
-from bn_teach.sentences.two_modes import two_modes_numbers
 from bn_teach.training import TrainingConfig, train
-from bn_teach.two_modes import COMPANY, model_from, predict_both_ways
 
 CONFIG = TrainingConfig(steps=120, hidden=(20, 12))
 SMALL = TrainingConfig(batch_size=2, steps=5, hidden=(4,))
@@ -227,7 +227,7 @@ def test_axes_hold_still(explorer):
 
 
 def test_a_draw_predicts_nothing_anew(explorer, monkeypatch):
-    monkeypatch.setattr("bn_teach.explorers.two_modes.predict_both_ways", lambda *_, **__: pytest.fail("again"))
+    monkeypatch.setattr("bn_teach.lessons.two_modes.explorer.predict_both_ways", lambda *_, **__: pytest.fail("again"))
     explorer.controls["draw"].value = 9
     assert explorer.controls["play"].value == 9
     assert "did not work" not in explorer.status
@@ -235,7 +235,7 @@ def test_a_draw_predicts_nothing_anew(explorer, monkeypatch):
 
 def test_an_error_in_a_callback_is_shown_and_the_last_good_picture_stays(explorer, monkeypatch):
     before = [np.copy(trace.y) for trace in explorer.figure.data]
-    monkeypatch.setattr("bn_teach.explorers.two_modes.predict_both_ways", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr("bn_teach.lessons.two_modes.explorer.predict_both_ways", lambda *_, **__: 1 / 0)
     explorer.controls["batch_size"].value = 64
     assert "division by zero" in explorer.status
     assert all(np.array_equal(trace.y, y) for trace, y in zip(explorer.figure.data, before))

@@ -5,7 +5,7 @@ import numpy as np
 from bn_teach.batchnorm import BatchNorm
 from bn_teach.lessons.shared.question import Question
 from bn_teach.lessons.shared.runs import run
-from bn_teach.two_modes import model_from
+from bn_teach.lessons.two_modes.experiment import model_from
 
 _TIMES = 20
 

@@ -5,14 +5,14 @@ from dataclasses import dataclass, fields
 
 import ipywidgets as widgets
 
-from bn_teach.figures.two_modes import two_modes_figure, two_modes_ranges, two_modes_traces
 from bn_teach.lessons.shared.choices import BATCH_SIZES
 from bn_teach.lessons.shared.explorer import number_slider, row
 from bn_teach.lessons.shared.live_figure import LiveFigure
 from bn_teach.lessons.shared.training import TrainingExplorer
-from bn_teach.sentences.two_modes import two_modes_sentence
+from bn_teach.lessons.two_modes.experiment import predict_both_ways
+from bn_teach.lessons.two_modes.picture import two_modes_figure, two_modes_ranges, two_modes_traces
+from bn_teach.lessons.two_modes.sentence import two_modes_sentence
 from bn_teach.training import TrainingConfig
-from bn_teach.two_modes import predict_both_ways
 
 DRAWS = 40
 
