@@ -7,12 +7,12 @@ import pytest
 
 from bn_teach import BatchStatisticsExplorer
 from bn_teach.data import EmpiricalPopulation, ExponentialPopulation, GaussianPopulation, load_digits
-from bn_teach.explorers.batch_statistics import BATCHES
-from bn_teach.figures.batch_statistics import batch_statistics_figure
+from bn_teach.lessons.samples_and_population import questions
+from bn_teach.lessons.samples_and_population.experiment import sample_batches
+from bn_teach.lessons.samples_and_population.explorer import BATCHES
+from bn_teach.lessons.samples_and_population.picture import batch_statistics_figure
+from bn_teach.lessons.samples_and_population.sentence import batch_statistics_numbers
 from bn_teach.lessons.shared.choices import BATCH_SIZES
-from bn_teach.questions import samples as questions
-from bn_teach.samples import sample_batches
-from bn_teach.sentences.batch_statistics import batch_statistics_numbers
 from bn_teach.theory import expected_biased_variance, running_mean_std, running_var_std
 from bn_teach.training import TrainingConfig, train
 
@@ -229,7 +229,9 @@ def test_the_network_is_trained_once(explorer, monkeypatch):
 
 
 def test_a_change_of_looks_draws_no_new_batches(explorer, monkeypatch):
-    monkeypatch.setattr("bn_teach.explorers.batch_statistics.sample_batches", lambda *_: pytest.fail("drawn again"))
+    monkeypatch.setattr(
+        "bn_teach.lessons.samples_and_population.explorer.sample_batches", lambda *_: pytest.fail("drawn again")
+    )
     explorer.controls["zoom"].value = True
     explorer.controls["variances"].value = "unbiased"
     explorer.controls["unit"].value = 0  # no matter, as long as the data is Gaussian
@@ -238,7 +240,7 @@ def test_a_change_of_looks_draws_no_new_batches(explorer, monkeypatch):
 
 def test_an_error_in_a_callback_is_shown_and_the_last_good_picture_stays(explorer, monkeypatch):
     before = [np.copy(trace.y) for trace in explorer.figure.data]
-    monkeypatch.setattr("bn_teach.explorers.batch_statistics.sample_batches", lambda *_: 1 / 0)
+    monkeypatch.setattr("bn_teach.lessons.samples_and_population.explorer.sample_batches", lambda *_: 1 / 0)
     explorer.controls["batch_size"].value = 64
     assert "division by zero" in explorer.status
     assert "last good one" in explorer.status

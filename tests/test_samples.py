@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from bn_teach.data import EmpiricalPopulation, ExponentialPopulation, GaussianPopulation
-from bn_teach.samples import sample_batches
+from bn_teach.lessons.samples_and_population.experiment import sample_batches
 from bn_teach.theory import expected_biased_variance, expected_std, running_mean_std, running_var_std
 
 FIVE = 5

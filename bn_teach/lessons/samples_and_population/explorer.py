@@ -5,13 +5,17 @@ from dataclasses import dataclass, fields
 import ipywidgets as widgets
 
 from bn_teach.data import EmpiricalPopulation, ExponentialPopulation, GaussianPopulation
-from bn_teach.figures.batch_statistics import batch_statistics_figure, batch_statistics_ranges, batch_statistics_traces
+from bn_teach.lessons.samples_and_population.experiment import sample_batches
+from bn_teach.lessons.samples_and_population.picture import (
+    batch_statistics_figure,
+    batch_statistics_ranges,
+    batch_statistics_traces,
+)
+from bn_teach.lessons.samples_and_population.sentence import batch_statistics_sentence
 from bn_teach.lessons.shared.choices import BATCH_SIZES
 from bn_teach.lessons.shared.explorer import folded, number_slider, row
 from bn_teach.lessons.shared.live_figure import LiveFigure
 from bn_teach.lessons.shared.training import TrainingExplorer
-from bn_teach.samples import sample_batches
-from bn_teach.sentences.batch_statistics import batch_statistics_sentence
 from bn_teach.training import TrainingConfig
 
 BATCHES = (500, 1000, 2000, 5000, 10_000)

@@ -5,11 +5,11 @@ import math
 import numpy as np
 
 from bn_teach.data import ExponentialPopulation, GaussianPopulation
+from bn_teach.lessons.samples_and_population.experiment import sample_batches
 from bn_teach.lessons.shared.question import Question
 from bn_teach.lessons.shared.runs import run
 from bn_teach.replay import at_the_end, replay
 from bn_teach.running import pooled_statistics, population_statistics
-from bn_teach.samples import sample_batches
 from bn_teach.theory import expected_std
 
 _MANY = 20_000

@@ -1,0 +1,1 @@
+"""samples_and_population"""
