@@ -17,7 +17,8 @@ import re
 import numpy as np
 import pytest
 
-from bn_teach.figures import clinic, paper, race, running_statistics, valley
+from bn_teach.figures import clinic, paper, race, valley
+from bn_teach.lessons.running_averages import picture as running_statistics
 from bn_teach.lessons.samples_and_population import picture as batch_statistics
 from bn_teach.lessons.start_here import picture as momentum
 from bn_teach.lessons.two_modes import picture as two_modes

@@ -11,9 +11,7 @@ import numpy as np
 import pytest
 
 from bn_teach.data import minibatches
-from bn_teach.running import cumulative_average, exponential_moving_average
-from bn_teach.theory import best_momentum, drift_lag, effective_batches, running_mean_std, start_up_weight
-from bn_teach.tracking import (
+from bn_teach.lessons.running_averages.experiment import (
     MEAN,
     STEPS,
     WINDOW,
@@ -24,6 +22,8 @@ from bn_teach.tracking import (
     simulate,
     typical_error,
 )
+from bn_teach.running import cumulative_average, exponential_moving_average
+from bn_teach.theory import best_momentum, drift_lag, effective_batches, running_mean_std, start_up_weight
 from bn_teach.training import TrainingConfig, train
 
 ESTIMATORS = ("ema", "debiased", "cumulative")

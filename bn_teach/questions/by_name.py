@@ -1,9 +1,10 @@
 """All questions, by name."""
 
+from bn_teach.lessons.running_averages import questions as running_averages
 from bn_teach.lessons.samples_and_population import questions as samples
 from bn_teach.lessons.start_here import questions as start_here
 from bn_teach.lessons.two_modes import questions as two_modes
-from bn_teach.questions import paper, running_averages, tracking_accuracy, your_framework
+from bn_teach.questions import paper, tracking_accuracy, your_framework
 
 QUESTIONS = {
     **start_here.QUESTIONS,

@@ -13,6 +13,7 @@ import numpy as np
 from bn_teach import CASES, explorers, figures, sentences
 from bn_teach.data import EmpiricalPopulation, ExponentialPopulation, GaussianPopulation
 from bn_teach.explorers.clinic import _ANSWERS
+from bn_teach.lessons.running_averages.experiment import simulate
 from bn_teach.lessons.samples_and_population.experiment import sample_batches
 from bn_teach.lessons.shared.training import BATCH_SIZES, MOMENTA
 from bn_teach.lessons.two_modes.experiment import predict_both_ways
@@ -20,7 +21,6 @@ from bn_teach.lessons.two_modes.explorer import DRAWS
 from bn_teach.replay import ESTIMATORS, keep_best, replay
 from bn_teach.sweep import Sweep
 from bn_teach.torch_recorder import report
-from bn_teach.tracking import simulate
 from bn_teach.training import train
 
 

@@ -6,7 +6,7 @@ from hands import explorers_of
 CELL = """
 import time
 from bn_teach import MomentumExplorer, RunningStatisticsExplorer
-from bn_teach.explorers import running_statistics
+from bn_teach.lessons.running_averages import explorer as running_statistics
 from bn_teach.lessons.start_here import explorer as momentum
 from bn_teach.training import TrainingConfig
 

@@ -4,9 +4,9 @@ from functools import lru_cache
 
 import numpy as np
 
+from bn_teach.lessons.running_averages.experiment import STD, STEPS, expected_error, typical_error
 from bn_teach.lessons.shared.panels import BATCH, EXACT, OWN, RUNNING, dots, fill, line, panels, steady_range
 from bn_teach.theory import best_momentum, effective_batches
-from bn_teach.tracking import STD, STEPS, expected_error, typical_error
 
 _RUNNING = "running mean, its error"
 _SIMULATED = "simulated error"

@@ -5,17 +5,17 @@ from dataclasses import dataclass, fields
 import ipywidgets as widgets
 
 from bn_teach import _checks
-from bn_teach.figures.running_statistics import (
+from bn_teach.lessons.running_averages.experiment import MEAN, SAMPLINGS, KnownRun, simulate
+from bn_teach.lessons.running_averages.picture import (
     running_statistics_figure,
     running_statistics_ranges,
     running_statistics_traces,
 )
+from bn_teach.lessons.running_averages.sentence import running_statistics_sentence
 from bn_teach.lessons.shared.choices import BATCH_SIZES, ESTIMATOR_LABELS, MOMENTA, momentum_labels
 from bn_teach.lessons.shared.explorer import Explorer, folded, number_slider, row
 from bn_teach.lessons.shared.live_figure import LiveFigure
 from bn_teach.replay import AVERAGES
-from bn_teach.sentences.running_statistics import running_statistics_sentence
-from bn_teach.tracking import MEAN, SAMPLINGS, KnownRun, simulate
 
 SIZES = tuple(m for m in BATCH_SIZES if m <= 128)  # epochs of larger ones take longer to draw than a slider may
 DRIFTS = (0.0, 0.0003, 0.001, 0.003, 0.01, 0.03)

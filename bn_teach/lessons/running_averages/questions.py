@@ -3,11 +3,18 @@
 import numpy as np
 
 from bn_teach.data import load_digits
+from bn_teach.lessons.running_averages.experiment import (
+    MEAN,
+    KnownRun,
+    epochs_noise_ratio,
+    expected_error,
+    frozen_statistics,
+    simulate,
+)
 from bn_teach.lessons.shared.question import Question
 from bn_teach.lessons.shared.runs import run
 from bn_teach.running import cumulative_average, exponential_moving_average, unbiased_variance
 from bn_teach.theory import best_momentum, effective_batches, running_mean_std
-from bn_teach.tracking import MEAN, KnownRun, epochs_noise_ratio, expected_error, frozen_statistics, simulate
 from bn_teach.training import TrainingConfig, train
 
 

@@ -1,7 +1,7 @@
 """What the picture of `RunningStatisticsExplorer` shows, in words."""
 
+from bn_teach.lessons.running_averages.experiment import MEAN, RUNS, STD, STEPS, WINDOW, typical_error
 from bn_teach.theory import best_momentum, start_up_weight
-from bn_teach.tracking import MEAN, RUNS, STD, STEPS, WINDOW, typical_error
 
 
 def running_statistics_numbers(simulation, momentum):
