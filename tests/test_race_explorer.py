@@ -8,9 +8,9 @@ import pytest
 
 from bn_teach import EstimatorRaceExplorer
 from bn_teach.data import load_digits
-from bn_teach.figures.race import race_figure
 from bn_teach.lessons.shared.choices import BATCH_SIZES, MOMENTA
-from bn_teach.questions.tracking_accuracy import QUESTIONS
+from bn_teach.lessons.tracking_accuracy.picture import race_figure
+from bn_teach.lessons.tracking_accuracy.questions import QUESTIONS
 from bn_teach.replay import ESTIMATORS, keep_best, replay
 from bn_teach.sweep import sweep
 from bn_teach.training import TrainingConfig, train
@@ -227,7 +227,7 @@ def test_the_landscape_is_filled_while_the_sliders_move_on(monkeypatch):
         may_go_on.wait(30)
         return sweep(*args, **kwargs)
 
-    monkeypatch.setattr("bn_teach.explorers.race.sweep", slow_sweep)
+    monkeypatch.setattr("bn_teach.lessons.tracking_accuracy.explorer.sweep", slow_sweep)
     explorer.controls["landscape"].value = True
     assert begun.wait(30)
     explorer.controls["momentum"].value = 0.99
@@ -251,7 +251,7 @@ def test_switching_the_landscape_off_ends_its_training(monkeypatch):
         may_go_on.wait(30)
         return sweep(dataset, configs, *args, **kwargs)
 
-    monkeypatch.setattr("bn_teach.explorers.race.sweep", slow_sweep)
+    monkeypatch.setattr("bn_teach.lessons.tracking_accuracy.explorer.sweep", slow_sweep)
     explorer.controls["landscape"].value = True
     explorer.controls["landscape"].value = False
     may_go_on.set()
@@ -273,7 +273,7 @@ def test_a_batch_size_that_diverges_is_told_and_the_others_shown(explorer, monke
             configs = [replace(configs[0], weight_scale=1e30)]
         return sweep(dataset, configs, *args, **kwargs)
 
-    monkeypatch.setattr("bn_teach.explorers.race.sweep", some_diverge)
+    monkeypatch.setattr("bn_teach.lessons.tracking_accuracy.explorer.sweep", some_diverge)
     explorer.controls["seed"].value = 11
     explorer.controls["landscape"].value = True
     explorer.wait()
@@ -290,7 +290,7 @@ def test_divergence_of_the_run_itself_is_told():
 
 def test_an_error_in_a_callback_is_shown_and_the_last_good_picture_stays(explorer, monkeypatch):
     before = [np.copy(trace.y) for trace in explorer.figure.data]
-    monkeypatch.setattr("bn_teach.explorers.race.keep_best", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr("bn_teach.lessons.tracking_accuracy.explorer.keep_best", lambda *_, **__: 1 / 0)
     explorer.controls["momentum"].value = 0.1
     assert "division by zero" in explorer.status
     assert "last good one" in explorer.status
@@ -298,7 +298,7 @@ def test_an_error_in_a_callback_is_shown_and_the_last_good_picture_stays(explore
 
 
 def test_an_error_on_the_landscape_thread_is_shown(explorer, monkeypatch):
-    monkeypatch.setattr("bn_teach.explorers.race.sweep", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr("bn_teach.lessons.tracking_accuracy.explorer.sweep", lambda *_, **__: 1 / 0)
     explorer.controls["seed"].value = 12
     explorer.wait()
     explorer.controls["landscape"].value = True

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from bn_teach import ValleyFigure
-from bn_teach.figures.valley import valley_figure, valley_traces
-from bn_teach.sentences.valley import valley_sentence
+from bn_teach.lessons.tracking_accuracy.valley import valley_figure, valley_traces
+from bn_teach.lessons.tracking_accuracy.valley_sentence import valley_sentence
 from bn_teach.sweep import Sweep
 from bn_teach.training import TrainingConfig
 

@@ -1,8 +1,8 @@
 """The valley of momentum, from a sweep over seeds: a picture without controls."""
 
-from bn_teach.figures.valley import valley_figure
 from bn_teach.lessons.shared.picture import Picture
-from bn_teach.sentences.valley import valley_sentence
+from bn_teach.lessons.tracking_accuracy.valley import valley_figure
+from bn_teach.lessons.tracking_accuracy.valley_sentence import valley_sentence
 
 
 class ValleyFigure(Picture):

@@ -4,14 +4,14 @@ from dataclasses import dataclass, fields, replace
 
 import ipywidgets as widgets
 
-from bn_teach.figures.race import race_figure, race_ranges, race_traces
 from bn_teach.lessons.shared.background import LatestJob
 from bn_teach.lessons.shared.choices import ESTIMATOR_LABELS, MOMENTA
 from bn_teach.lessons.shared.explorer import folded, row
 from bn_teach.lessons.shared.live_figure import LiveFigure
 from bn_teach.lessons.shared.training import TrainingExplorer
+from bn_teach.lessons.tracking_accuracy.picture import race_figure, race_ranges, race_traces
+from bn_teach.lessons.tracking_accuracy.sentence import race_sentence
 from bn_teach.replay import ESTIMATORS, MOVED_BY_MOMENTUM, keep_best, replay
-from bn_teach.sentences.race import race_sentence
 from bn_teach.sweep import Sweep, SweepFailed, sweep
 from bn_teach.training import TrainingConfig
 
