@@ -17,10 +17,11 @@ import re
 import numpy as np
 import pytest
 
-from bn_teach.figures import clinic, paper
+from bn_teach.figures import clinic
 from bn_teach.lessons.running_averages import picture as running_statistics
 from bn_teach.lessons.samples_and_population import picture as batch_statistics
 from bn_teach.lessons.start_here import picture as momentum
+from bn_teach.lessons.the_paper import picture as paper
 from bn_teach.lessons.tracking_accuracy import picture as race
 from bn_teach.lessons.tracking_accuracy import valley
 from bn_teach.lessons.two_modes import picture as two_modes

@@ -29,7 +29,7 @@ from bn_teach.replay import replay
 accuracy = replay(train(load_digits(), TrainingConfig(steps=20)), 0.9).validation_accuracy
 
 from bn_teach import CASES
-from bn_teach.paper import load_race
+from bn_teach.lessons.the_paper.experiment import load_race
 from bn_teach.torch_recorder import load_example
 
 assert all(case.experiment.effect for case in CASES.values())

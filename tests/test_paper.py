@@ -8,8 +8,7 @@ import pytest
 from figure1 import run_race
 
 from bn_teach import PaperFigure
-from bn_teach.figures.paper import paper_figure, paper_ranges, paper_traces
-from bn_teach.paper import (
+from bn_teach.lessons.the_paper.experiment import (
     LEARNING_RATES,
     SEEDS,
     SETUP,
@@ -25,6 +24,7 @@ from bn_teach.paper import (
     travel,
     widening,
 )
+from bn_teach.lessons.the_paper.picture import paper_figure, paper_ranges, paper_traces
 from bn_teach.questions.by_name import QUESTIONS
 from bn_teach.replay import replay
 from bn_teach.training import train
@@ -194,7 +194,7 @@ def test_the_explorer_is_there_before_it_has_trained_and_its_bar_moves(monkeypat
         go_on.wait(60)
         return run_side(config)
 
-    monkeypatch.setattr("bn_teach.explorers.paper.run_side", slow)
+    monkeypatch.setattr("bn_teach.lessons.the_paper.explorer.run_side", slow)
     explorer = PaperFigure(0.3, seed=1, steps=30)
     explorer._progress.observe(lambda change: shown.append(change["new"]), names="value")
     assert explorer.status == "Training without batch norm, then with it ..."
@@ -210,7 +210,7 @@ def test_a_training_that_fails_is_told_there_and_to_whoever_asks(monkeypatch):
     def failing(config):
         raise ArithmeticError("no luck")
 
-    monkeypatch.setattr("bn_teach.explorers.paper.run_side", failing)
+    monkeypatch.setattr("bn_teach.lessons.the_paper.explorer.run_side", failing)
     explorer = PaperFigure(0.3, seed=1, steps=30)
     with pytest.raises(RuntimeError, match="no luck"):
         _ = explorer.without

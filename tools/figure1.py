@@ -16,7 +16,7 @@ import numpy as np
 
 import bn_teach
 from bn_teach._files import write_arrays
-from bn_teach.paper import WEIGHT_SCALES, Race, binary_digits, grid
+from bn_teach.lessons.the_paper.experiment import WEIGHT_SCALES, Race, binary_digits, grid
 from bn_teach.sweep import sweep
 
 SHIPPED = Path(bn_teach.__file__).with_name("figure1.npz")

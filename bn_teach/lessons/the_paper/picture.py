@@ -3,7 +3,7 @@
 import numpy as np
 
 from bn_teach.lessons.shared.panels import BATCH, EXACT, RUNNING, fill, line, panels
-from bn_teach.paper import PERCENTILES
+from bn_teach.lessons.the_paper.experiment import PERCENTILES
 
 _WITHOUT, _WITH = "without batch norm", "with batch norm"
 TARGETS = (0.90, 0.93)
@@ -28,7 +28,7 @@ def paper_traces(without, with_norm):
     Parameters
     ----------
     without, with_norm : Side
-        From `bn_teach.paper.run_figure`.
+        From `bn_teach.lessons.the_paper.experiment.run_figure`.
 
     Returns
     -------
@@ -69,7 +69,7 @@ def paper_figure(without, with_norm):
     Parameters
     ----------
     without, with_norm : Side or None
-        From `bn_teach.paper.run_figure`; None: not trained yet.
+        From `bn_teach.lessons.the_paper.experiment.run_figure`; None: not trained yet.
 
     Returns
     -------

@@ -7,7 +7,7 @@ def paper_sentence(without, with_norm):
     Parameters
     ----------
     without, with_norm : Side
-        From `bn_teach.paper.run_figure`.
+        From `bn_teach.lessons.the_paper.experiment.run_figure`.
 
     Returns
     -------

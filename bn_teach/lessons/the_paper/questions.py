@@ -6,7 +6,7 @@ from functools import lru_cache
 import numpy as np
 
 from bn_teach.lessons.shared.question import Question
-from bn_teach.paper import SETUP, binary_digits, load_race, run_figure, widening
+from bn_teach.lessons.the_paper.experiment import SETUP, binary_digits, load_race, run_figure, widening
 from bn_teach.replay import replay
 from bn_teach.training import train
 

@@ -1,12 +1,12 @@
 """Figure 1 of the paper, trained in the background once it is built: an explorer without controls."""
 
-from bn_teach.figures.paper import paper_figure, paper_ranges, paper_traces
 from bn_teach.lessons.shared.background import LatestJob
 from bn_teach.lessons.shared.bar import TrainingBar
 from bn_teach.lessons.shared.explorer import Explorer
 from bn_teach.lessons.shared.live_figure import LiveFigure
-from bn_teach.paper import figure_configs, run_side
-from bn_teach.sentences.paper import paper_sentence
+from bn_teach.lessons.the_paper.experiment import figure_configs, run_side
+from bn_teach.lessons.the_paper.picture import paper_figure, paper_ranges, paper_traces
+from bn_teach.lessons.the_paper.sentence import paper_sentence
 
 
 class PaperFigure(Explorer):
@@ -15,13 +15,13 @@ class PaperFigure(Explorer):
     Parameters
     ----------
     weight_scale : float
-        Standard deviation of all initial weights; one of `bn_teach.paper.WEIGHT_SCALES`.
+        Standard deviation of all initial weights; one of `bn_teach.lessons.the_paper.experiment.WEIGHT_SCALES`.
     seed : int
     steps : int
 
     Attributes
     ----------
-    without, with_norm : bn_teach.paper.Side
+    without, with_norm : bn_teach.lessons.the_paper.experiment.Side
         Whoever asks waits for the training.
     figure, view, status
         As in every explorer.
