@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from bn_teach.batchnorm import BatchNorm
-from bn_teach.framework_table import FrameworkTable, run_framework
 from bn_teach.frameworks import FRAMEWORKS, kept_fraction
+from bn_teach.lessons.your_framework.framework_table import FrameworkTable, run_framework
 
 
 @pytest.mark.parametrize("name", FRAMEWORKS)

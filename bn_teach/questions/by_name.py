@@ -6,7 +6,7 @@ from bn_teach.lessons.start_here import questions as start_here
 from bn_teach.lessons.the_paper import questions as paper
 from bn_teach.lessons.tracking_accuracy import questions as tracking_accuracy
 from bn_teach.lessons.two_modes import questions as two_modes
-from bn_teach.questions import your_framework
+from bn_teach.lessons.your_framework import questions as your_framework
 
 QUESTIONS = {
     **start_here.QUESTIONS,

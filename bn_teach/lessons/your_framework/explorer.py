@@ -4,10 +4,10 @@ from dataclasses import dataclass, fields
 
 import ipywidgets as widgets
 
-from bn_teach.figures.recorder import recorder_figure, recorder_ranges, recorder_traces
 from bn_teach.lessons.shared.explorer import Explorer, row
 from bn_teach.lessons.shared.live_figure import LiveFigure
-from bn_teach.sentences.recorder import recorder_sentence
+from bn_teach.lessons.your_framework.picture import recorder_figure, recorder_ranges, recorder_traces
+from bn_teach.lessons.your_framework.sentence import recorder_sentence
 from bn_teach.torch_recorder.comparison import MOMENTA, report
 
 ESTIMATOR_LABELS = {"ema": "moving average", "debiased": "moving average, freed of its start"}
