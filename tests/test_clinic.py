@@ -14,15 +14,15 @@ from effects import experiments, write
 from effects import main as measure_effects
 
 from bn_teach import CASES
-from bn_teach.clinic.case import Effect, NotReproducedError
-from bn_teach.clinic.causes import CAUSES
-from bn_teach.clinic.divisors import STEPS, VARIANCE
-from bn_teach.clinic.effects import EFFECTS, PATH, load_effects
-from bn_teach.clinic.memory import typical_jump
-from bn_teach.clinic.restoring import PATIENCE
-from bn_teach.clinic.runs import trained
+from bn_teach.lessons.clinic.case import Effect, NotReproducedError
+from bn_teach.lessons.clinic.causes import CAUSES
+from bn_teach.lessons.clinic.divisors import STEPS, VARIANCE
+from bn_teach.lessons.clinic.effects import EFFECTS, PATH, load_effects
+from bn_teach.lessons.clinic.memory import typical_jump
+from bn_teach.lessons.clinic.restoring import PATIENCE
+from bn_teach.lessons.clinic.runs import trained
+from bn_teach.lessons.clinic.sentence import clinic_reveal, clinic_symptom, clinic_table, clinic_twist, clinic_verdict
 from bn_teach.replay import at_the_end, replay
-from bn_teach.sentences.clinic import clinic_reveal, clinic_symptom, clinic_table, clinic_twist, clinic_verdict
 from bn_teach.theory import running_var_std
 
 # How many of the measured seeds are run again here: all that the time allows.

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from bn_teach import CASES, ClinicExplorer
-from bn_teach.clinic.causes import CAUSES
-from bn_teach.explorers import clinic as module
-from bn_teach.figures.clinic import clinic_figure
+from bn_teach.lessons.clinic import explorer as module
+from bn_teach.lessons.clinic.causes import CAUSES
+from bn_teach.lessons.clinic.picture import clinic_figure
 from bn_teach.training import TrainingDiverged
 
 QUICK = "two-modes"  # takes no training

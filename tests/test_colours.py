@@ -17,7 +17,7 @@ import re
 import numpy as np
 import pytest
 
-from bn_teach.figures import clinic
+from bn_teach.lessons.clinic import picture as clinic
 from bn_teach.lessons.running_averages import picture as running_statistics
 from bn_teach.lessons.samples_and_population import picture as batch_statistics
 from bn_teach.lessons.start_here import picture as momentum

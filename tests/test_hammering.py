@@ -12,7 +12,7 @@ from moves import move
 
 from bn_teach import explorers
 from bn_teach.data import Dataset
-from bn_teach.explorers import clinic
+from bn_teach.lessons.clinic import explorer as clinic
 from bn_teach.lessons.shared.explorer import Explorer
 from bn_teach.torch_recorder import load_example
 from bn_teach.training import TrainingConfig

@@ -10,9 +10,9 @@ import json
 from dataclasses import asdict, replace
 
 from bn_teach._files import written_whole
-from bn_teach.clinic.cases import CASES
-from bn_teach.clinic.effects import PATH
-from bn_teach.sentences.clinic import clinic_table
+from bn_teach.lessons.clinic.cases import CASES
+from bn_teach.lessons.clinic.effects import PATH
+from bn_teach.lessons.clinic.sentence import clinic_table
 
 SEEDS = 8
 DECIMALS = 4

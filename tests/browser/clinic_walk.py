@@ -3,8 +3,8 @@
 import re
 
 from bn_teach import CASES
-from bn_teach.clinic.causes import CAUSES
-from bn_teach.explorers.clinic import TITLES
+from bn_teach.lessons.clinic.causes import CAUSES
+from bn_teach.lessons.clinic.explorer import TITLES
 
 NAMES = list(CASES)
 

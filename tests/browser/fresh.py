@@ -12,7 +12,7 @@ import numpy as np
 
 from bn_teach import CASES, explorers, figures, sentences
 from bn_teach.data import EmpiricalPopulation, ExponentialPopulation, GaussianPopulation
-from bn_teach.explorers.clinic import _ANSWERS
+from bn_teach.lessons.clinic.explorer import _ANSWERS
 from bn_teach.lessons.running_averages.experiment import simulate
 from bn_teach.lessons.samples_and_population.experiment import sample_batches
 from bn_teach.lessons.shared.training import BATCH_SIZES, MOMENTA

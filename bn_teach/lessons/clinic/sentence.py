@@ -2,7 +2,7 @@
 
 import statistics
 
-from bn_teach.clinic.causes import CAUSES
+from bn_teach.lessons.clinic.causes import CAUSES
 
 
 def clinic_symptom(case, broken):

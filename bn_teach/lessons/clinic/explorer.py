@@ -8,15 +8,15 @@ from typing import NamedTuple
 import ipywidgets as widgets
 
 from bn_teach import _checks
-from bn_teach.clinic.cases import CASES
-from bn_teach.clinic.causes import CAUSES
-from bn_teach.figures.clinic import clinic_figure, clinic_nothing, clinic_ranges, clinic_traces
+from bn_teach.lessons.clinic.cases import CASES
+from bn_teach.lessons.clinic.causes import CAUSES
+from bn_teach.lessons.clinic.picture import clinic_figure, clinic_nothing, clinic_ranges, clinic_traces
+from bn_teach.lessons.clinic.sentence import clinic_reveal, clinic_score, clinic_symptom, clinic_twist, clinic_verdict
 from bn_teach.lessons.shared.background import LatestJob
 from bn_teach.lessons.shared.bar import TrainingBar
 from bn_teach.lessons.shared.explorer import Explorer, folded, row
 from bn_teach.lessons.shared.live_figure import LiveFigure
 from bn_teach.lessons.shared.question import Question
-from bn_teach.sentences.clinic import clinic_reveal, clinic_score, clinic_symptom, clinic_twist, clinic_verdict
 
 
 class Answer(NamedTuple):

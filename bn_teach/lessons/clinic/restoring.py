@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from bn_teach.clinic.case import Case, Experiment, Picture, Run, Thread, Twist
-from bn_teach.clinic.effects import EFFECTS
-from bn_teach.clinic.runs import accuracy_curve, trained
+from bn_teach.lessons.clinic.case import Case, Experiment, Picture, Run, Thread, Twist
+from bn_teach.lessons.clinic.effects import EFFECTS
+from bn_teach.lessons.clinic.runs import accuracy_curve, trained
 from bn_teach.replay import keep_best, replay
 
 PATIENCE = 10  # checkpoints

@@ -2,11 +2,11 @@
 
 from types import MappingProxyType
 
-from bn_teach.clinic.batches import EPOCH_END, TIDY_PASS
-from bn_teach.clinic.divisors import MISSING_VARIANCE, TWO_MODES
-from bn_teach.clinic.memory import FAIR_AVERAGE, FIRST_EPOCH, JAGGED_CURVE, PORTED
-from bn_teach.clinic.restoring import RESTORED
-from bn_teach.clinic.who_writes import BY_FOLDER, NEW_CAMERA, RESTLESS_LOSS
+from bn_teach.lessons.clinic.batches import EPOCH_END, TIDY_PASS
+from bn_teach.lessons.clinic.divisors import MISSING_VARIANCE, TWO_MODES
+from bn_teach.lessons.clinic.memory import FAIR_AVERAGE, FIRST_EPOCH, JAGGED_CURVE, PORTED
+from bn_teach.lessons.clinic.restoring import RESTORED
+from bn_teach.lessons.clinic.who_writes import BY_FOLDER, NEW_CAMERA, RESTLESS_LOSS
 
 CASES = MappingProxyType(
     {

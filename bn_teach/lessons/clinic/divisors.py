@@ -3,10 +3,10 @@
 import numpy as np
 
 from bn_teach.batchnorm import BatchNorm
-from bn_teach.clinic.case import Case, Experiment, Picture, Run, Thread, Twist
-from bn_teach.clinic.effects import EFFECTS
-from bn_teach.clinic.runs import accuracy_curve, at_end, level, trained
 from bn_teach.data import GaussianPopulation
+from bn_teach.lessons.clinic.case import Case, Experiment, Picture, Run, Thread, Twist
+from bn_teach.lessons.clinic.effects import EFFECTS
+from bn_teach.lessons.clinic.runs import accuracy_curve, at_end, level, trained
 from bn_teach.replay import replay
 from bn_teach.running import exponential_moving_average, unbiased_variance
 

@@ -5,17 +5,9 @@ from functools import lru_cache
 
 import numpy as np
 
-from bn_teach.clinic.case import Case, Experiment, Picture, Run, Thread, Twist
-from bn_teach.clinic.effects import EFFECTS
-from bn_teach.clinic.runs import (
-    accuracy_curve,
-    at_end,
-    averaging_layers,
-    digits,
-    level,
-    percent_right,
-    trained,
-)
+from bn_teach.lessons.clinic.case import Case, Experiment, Picture, Run, Thread, Twist
+from bn_teach.lessons.clinic.effects import EFFECTS
+from bn_teach.lessons.clinic.runs import accuracy_curve, at_end, averaging_layers, digits, level, percent_right, trained
 from bn_teach.replay import replay
 from bn_teach.training import TrainingConfig, live_losses, train, train_live
 

@@ -3,10 +3,10 @@
 import numpy as np
 
 from bn_teach.batchnorm import BatchNorm
-from bn_teach.clinic.case import Case, Experiment, Picture, Run, Thread, Twist
-from bn_teach.clinic.effects import EFFECTS
-from bn_teach.clinic.runs import averaging_layers, digits, level, percent_right, trained
 from bn_teach.data import minibatches
+from bn_teach.lessons.clinic.case import Case, Experiment, Picture, Run, Thread, Twist
+from bn_teach.lessons.clinic.effects import EFFECTS
+from bn_teach.lessons.clinic.runs import averaging_layers, digits, level, percent_right, trained
 from bn_teach.network import BatchNormLayer, Network, build_network, cross_entropy
 from bn_teach.running import pooled_statistics, population_statistics
 

@@ -8,7 +8,7 @@ less very much so; on average they are alike.
 import json
 from pathlib import Path
 
-from bn_teach.clinic.case import Effect
+from bn_teach.lessons.clinic.case import Effect
 
 PATH = Path(__file__).with_name("effects.json")
 
