@@ -5,12 +5,12 @@ import threading
 import pytest
 
 from bn_teach import CASES, ClinicExplorer, Prediction, TrainingConfig, load_digits, train
-from bn_teach.explorers import prediction as prediction_module
+from bn_teach.lessons import prediction as prediction_module
 from bn_teach.lessons.clinic import explorer as clinic_module
 from bn_teach.lessons.clinic.runs import trained
+from bn_teach.lessons.questions import QUESTIONS
 from bn_teach.lessons.shared.bar import Cancelled, TrainingBar
 from bn_teach.lessons.shared.question import Question
-from bn_teach.questions.by_name import QUESTIONS
 from bn_teach.training import live_losses, watched
 
 STEPS = 40

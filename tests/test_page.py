@@ -18,7 +18,6 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from bn_teach.data import load_digits
-from bn_teach.figures.lesson import lesson_figure, lesson_traces
 from bn_teach.lessons.shared.panels import stacked
 from bn_teach.lessons.shared.question import Question
 from bn_teach.lessons.shared.words import fill_in
@@ -28,9 +27,10 @@ from bn_teach.page import lesson, write_page
 from bn_teach.page.__main__ import main
 from bn_teach.page.data import SETTING, controls_of, data_of, presets_of, run_data
 from bn_teach.page.document import document
+from bn_teach.page.lesson_figure import lesson_figure, lesson_traces
 from bn_teach.page.packing import Pack, rounded
+from bn_teach.page.seeds import seeds_sentence
 from bn_teach.replay import ESTIMATORS, replay
-from bn_teach.sentences.seeds import seeds_sentence
 from bn_teach.sweep import SweepFailed
 from bn_teach.training import TrainingConfig, train
 

@@ -8,6 +8,7 @@ import pytest
 from figure1 import run_race
 
 from bn_teach import PaperFigure
+from bn_teach.lessons.questions import QUESTIONS
 from bn_teach.lessons.the_paper.experiment import (
     LEARNING_RATES,
     SEEDS,
@@ -25,7 +26,6 @@ from bn_teach.lessons.the_paper.experiment import (
     widening,
 )
 from bn_teach.lessons.the_paper.picture import paper_figure, paper_ranges, paper_traces
-from bn_teach.questions.by_name import QUESTIONS
 from bn_teach.replay import replay
 from bn_teach.training import train
 

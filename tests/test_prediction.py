@@ -3,9 +3,9 @@
 import pytest
 
 from bn_teach import Prediction
-from bn_teach.explorers import prediction as module
+from bn_teach.lessons import prediction as module
+from bn_teach.lessons.questions import QUESTIONS
 from bn_teach.lessons.shared.question import Question
-from bn_teach.questions.by_name import QUESTIONS
 
 
 @pytest.fixture(autouse=True)

@@ -5,6 +5,7 @@ import pytest
 
 from bn_teach import RecorderExplorer
 from bn_teach.data import load_digits
+from bn_teach.lessons.questions import QUESTIONS
 from bn_teach.lessons.your_framework.picture import (
     NEAREST_KEY,
     OWN_KEY,
@@ -13,7 +14,6 @@ from bn_teach.lessons.your_framework.picture import (
     recorder_traces,
 )
 from bn_teach.lessons.your_framework.sentence import recorder_numbers, recorder_sentence
-from bn_teach.questions.by_name import QUESTIONS
 from bn_teach.torch_recorder import LayerHistory, TorchRecording, load_example, report
 from bn_teach.torch_recorder.example import PATH
 

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 
 from bn_teach import RunningStatisticsExplorer
+from bn_teach.lessons.questions import QUESTIONS
 from bn_teach.lessons.running_averages import explorer as module
 from bn_teach.lessons.running_averages import questions as running_averages
 from bn_teach.lessons.running_averages.experiment import RUNS, STEPS, KnownRun, expected_error, simulate, typical_error
 from bn_teach.lessons.running_averages.explorer import DRIFTS, INITIALS, SIZES
 from bn_teach.lessons.running_averages.picture import running_statistics_figure, running_statistics_traces
 from bn_teach.lessons.shared.choices import MOMENTA
-from bn_teach.questions.by_name import QUESTIONS
 from bn_teach.theory import best_momentum, effective_batches
 
 CONTROLS = ("momentum", "batch_size", "drift", "initial", "estimator", "sampling", "seed", "pytorch_momentum")

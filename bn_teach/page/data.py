@@ -4,11 +4,11 @@ import json
 
 import plotly.graph_objects as go
 
-from bn_teach.figures.lesson import lesson_figure
 from bn_teach.lessons.shared.choices import ESTIMATOR_LABELS, PRESETS, momentum_labels
 from bn_teach.lessons.shared.panels import stacked
 from bn_teach.lessons.shared.question import REPLIES
 from bn_teach.lessons.start_here.sentence import MOMENTUM_TEMPLATES
+from bn_teach.page.lesson_figure import lesson_figure
 from bn_teach.page.packing import Pack
 
 WRITTEN = {

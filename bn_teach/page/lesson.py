@@ -4,12 +4,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from bn_teach.figures.lesson import lesson_traces
 from bn_teach.lessons.start_here.picture import momentum_ranges
 from bn_teach.lessons.start_here.sentence import momentum_words
+from bn_teach.page.lesson_figure import lesson_traces
+from bn_teach.page.seeds import seeds_sentence
 from bn_teach.replay import ESTIMATORS, MOVED_BY_MOMENTUM, at_the_end
 from bn_teach.replay import replay as replay_one
-from bn_teach.sentences.seeds import seeds_sentence
 from bn_teach.sweep import sweep
 from bn_teach.training import train
 

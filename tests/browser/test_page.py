@@ -13,12 +13,12 @@ from lab import REPOSITORY
 from window import SET, SHOWN, Window
 
 from bn_teach.data import load_digits
+from bn_teach.lessons.questions import QUESTIONS
 from bn_teach.lessons.shared.choices import BATCH_SIZES, ESTIMATOR_LABELS, MOMENTA, momentum_labels
 from bn_teach.lessons.start_here.picture import momentum_ranges, momentum_traces
 from bn_teach.lessons.start_here.sentence import momentum_sentence
 from bn_teach.page import write_page
 from bn_teach.page.packing import rounded
-from bn_teach.questions.by_name import QUESTIONS
 from bn_teach.replay import ESTIMATORS, replay
 from bn_teach.training import TrainingConfig, train
 

@@ -5,10 +5,10 @@ import html
 import ipywidgets as widgets
 
 from bn_teach import _checks
+from bn_teach.lessons.questions import QUESTIONS
 from bn_teach.lessons.shared.accessible import Accessible
 from bn_teach.lessons.shared.bar import TrainingBar
 from bn_teach.lessons.shared.explorer import row
-from bn_teach.questions.by_name import QUESTIONS
 
 # Answers given since the kernel started, so that Run All again loses none: name to answer.
 _ANSWERS = {}
