@@ -4,19 +4,13 @@ import ipywidgets as widgets
 import numpy as np
 import pytest
 
-from bn_teach import explorers
+import bn_teach
 from bn_teach.data import Dataset
-from bn_teach.lessons.shared.explorer import Explorer
 from bn_teach.torch_recorder import load_example
 from bn_teach.training import TrainingConfig
 
 SMALL = TrainingConfig(steps=10, hidden=(8, 6), batch_size=8)
-WITHOUT_CONTROLS = {"PaperFigure"}
-NAMES = [
-    name
-    for name in explorers.__all__
-    if issubclass(getattr(explorers, name), Explorer) and name not in WITHOUT_CONTROLS
-]
+NAMES = [name for name in bn_teach.__all__ if name.endswith("Explorer")]
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +20,7 @@ def clouds():
 
 
 def build(name, data):
-    cls = getattr(explorers, name)
+    cls = getattr(bn_teach, name)
     if name == "RecorderExplorer":
         return cls(load_example().recorded)
     return cls() if name in ("ClinicExplorer", "RunningStatisticsExplorer") else cls(data, SMALL)

@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from bn_teach.data import load_digits
+from bn_teach.lessons.shared.choices import fill_in
 from bn_teach.lessons.shared.panels import stacked
 from bn_teach.lessons.shared.question import Question
-from bn_teach.lessons.shared.words import fill_in
 from bn_teach.lessons.start_here.picture import momentum_traces
 from bn_teach.lessons.start_here.sentence import MOMENTUM_TEMPLATES, momentum_sentence
 from bn_teach.page import lesson, write_page
@@ -250,7 +250,9 @@ def test_the_same_arguments_give_the_same_bytes(tmp_path):
     with ThreadPoolExecutor(2) as executor:
         write_page(second, **SMALL, executor=executor)
     code = (
-        "from bn_teach.page import write_page; from bn_teach.questions import Question, start_here\n"
+        "from bn_teach.page import write_page\n"
+        "from bn_teach.lessons.shared.question import Question\n"
+        "from bn_teach.lessons.start_here import questions as start_here\n"
         "from bn_teach.training import TrainingConfig\n"
         f"start_here.QUESTIONS = {{'counted': Question('How many?', lambda: {{'answer': 7.0}}, {QUESTION.why!r}, "
         f"unit='points')}}\nwrite_page({str(third)!r}, **{SMALL!r})"

@@ -107,6 +107,8 @@ def test_without_threadpoolctl_nothing_is_held(monkeypatch):
 
 
 def test_importing_the_explorers_sets_nothing_for_the_rest_of_the_process():
-    code = "import os; before = dict(os.environ); import bn_teach.explorers; assert dict(os.environ) == before"
+    code = (
+        "import os, bn_teach; before = dict(os.environ); bn_teach.MomentumExplorer; assert dict(os.environ) == before"
+    )
     environment = {name: value for name, value in os.environ.items() if name != "OPENBLAS_NUM_THREADS"}
     subprocess.run([sys.executable, "-c", code], env=environment, check=True)

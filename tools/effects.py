@@ -1,4 +1,4 @@
-"""Measure how large the effects of the clinic are, and write bn_teach/clinic/effects.json (a few minutes for all).
+"""Measure how large the effects of the clinic are, and write effects.json (a few minutes for all).
 
 `python tools/effects.py` measures every case and its twist; names of cases after it: those alone, and what was never
 measured. Over the seeds of last time, a new one over eight; `--seeds 16` takes 16. The lesson quotes some of

@@ -20,7 +20,7 @@ SECONDS = 600  # for one cell
 # In the kernel, before all else: what is shown is no widget but words.
 WORDS = """
 from html import escape as _escape
-from bn_teach import explorers as _explorers
+import bn_teach as _bn_teach
 from bn_teach.page.data import questions_of as _questions_of
 
 def _says(self, **_):
@@ -35,8 +35,8 @@ def _asks(self, **_):
     return {"text/html": f'<div class="question"><p><strong>Predict.</strong> {prompt}</p><ul>{choices}</ul>'
                          f'<details><summary>The measured answer</summary><p>{answer}</p></details></div>'}
 
-for _name in _explorers.__all__:
-    getattr(_explorers, _name)._repr_mimebundle_ = _asks if _name == "Prediction" else _says
+for _name in (name for name in _bn_teach.__all__ if name.endswith(("Explorer", "Figure", "Prediction"))):
+    getattr(_bn_teach, _name)._repr_mimebundle_ = _asks if _name == "Prediction" else _says
 """
 
 PAGE = """<!DOCTYPE html>

@@ -125,8 +125,8 @@ FAULTS = (
     Fault(
         "a package that is not listed, in a notebook",
         NOTEBOOK,
-        exactly('"from bn_teach.explorers import MomentumExplorer\\n"'),
-        '"import pandas\\n",\n    "from bn_teach.explorers import MomentumExplorer\\n"',
+        exactly('"from bn_teach import MomentumExplorer\\n"'),
+        '"import pandas\\n",\n    "from bn_teach import MomentumExplorer\\n"',
         LISTED,
     ),
     Fault(

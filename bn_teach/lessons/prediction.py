@@ -15,7 +15,7 @@ _ANSWERS = {}
 
 
 class Prediction:
-    """Ask one question of `bn_teach.questions`, take an answer, then run the experiment and compare.
+    """Ask one question, take an answer, then run the experiment and compare.
 
     Run All goes through without an answer. An answer that was committed stays, also when the cell is
     run again.
@@ -23,7 +23,7 @@ class Prediction:
     Parameters
     ----------
     name : str
-        A key of `bn_teach.questions.QUESTIONS`.
+        A key of `bn_teach.lessons.questions.QUESTIONS`.
 
     Attributes
     ----------

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from plotly.offline import get_plotlyjs
 
+from bn_teach.lessons.shared.choices import fill_in
 from bn_teach.lessons.shared.legend import legend
-from bn_teach.lessons.shared.words import fill_in
 from bn_teach.lessons.start_here.sentence import MOMENTUM_TEMPLATES
 from bn_teach.page.data import SETTING, STEP_LABEL, data_of, run_data
 from bn_teach.page.lesson_figure import lesson_figure

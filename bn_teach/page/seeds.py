@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from bn_teach.lessons.shared.words import cost
+from bn_teach.lessons.shared.choices import cost
 
 
 def seeds_sentence(lost):

@@ -11,7 +11,7 @@ from bn_teach.data import load_digits, minibatches
 from bn_teach.torch_recorder.history import TorchRecording
 from bn_teach.torch_recorder.live import exact_statistics, record_torch
 
-PATH = Path(__file__).parent.parent / "torch_example.npz"
+PATH = Path(__file__).with_name("example.npz")
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,7 +14,7 @@ kept = training.train
 training.train = lambda *args, **kwargs: (time.sleep(60), kept(*args, **kwargs))[1]
 explorer
 """
-QUESTION = "from bn_teach.explorers import Prediction\n\nPrediction('training-loss')"
+QUESTION = "from bn_teach import Prediction\n\nPrediction('training-loss')"
 
 
 def assert_told(notebook):

@@ -248,7 +248,7 @@ class Case:
     symptom : str
         Quotes the broken run alone.
     cause : str
-        A key of `bn_teach.clinic.CAUSES`.
+        A key of `CAUSES`.
     causes : tuple of str
         Those to choose from.
     question : str

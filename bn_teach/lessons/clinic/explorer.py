@@ -53,7 +53,7 @@ class ClinicExplorer(Explorer):
     Parameters
     ----------
     case : str
-        The case to begin with, a key of `bn_teach.clinic.CASES`.
+        The case to begin with, a key of `CASES`.
 
     Attributes
     ----------

@@ -1,1 +1,1 @@
-"""running_averages"""
+"""Notebook 03, on how much memory a running average should have."""

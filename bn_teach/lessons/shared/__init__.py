@@ -1,1 +1,1 @@
-"""shared"""
+"""What lessons have in common; it knows none of them."""

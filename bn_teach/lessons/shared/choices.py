@@ -1,4 +1,4 @@
-"""What the controls of a trained network offer, and how it is written beside them."""
+"""What controls offer, and how choices and numbers are written wherever they stand."""
 
 MOMENTA = (0.0, 0.1, 0.5, 0.8, 0.9, 0.95, 0.99, 0.995, 0.999)
 BATCH_SIZES = (2, 4, 8, 16, 32, 64, 128, 256)
@@ -27,3 +27,36 @@ def momentum_labels(momenta, pytorch):
     if pytorch:
         return [f"{1 - p:.4g} (kept: {p:g})" for p in momenta]
     return [f"{p:g} (PyTorch: {1 - p:.4g})" for p in momenta]
+
+
+def percent(share):
+    """Write a share as a percentage with one decimal: 0.984 is "98.4 %"."""
+    return f"{100 * share:.1f} %"
+
+
+def cost(difference):
+    """Say what a difference of accuracies comes to, in percentage points."""
+    points = 100 * difference
+    if abs(points) < 0.05:
+        return "cost nothing"
+    if points < 0:
+        return f"cost {-points:.1f} percentage points"
+    return f"gain {points:.1f} percentage points"
+
+
+def fill_in(templates, names, fields):
+    """Put sentences together.
+
+    Parameters
+    ----------
+    templates : dict of str to str
+        Sentences with named fields in braces, by name.
+    names : sequence of str
+        Which of them, in order.
+    fields : dict of str to str
+
+    Returns
+    -------
+    str
+    """
+    return " ".join(templates[name].format(**fields) for name in names)

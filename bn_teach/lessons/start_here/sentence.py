@@ -8,7 +8,7 @@ import math
 
 import numpy as np
 
-from bn_teach.lessons.shared.words import cost, fill_in, percent
+from bn_teach.lessons.shared.choices import cost, fill_in, percent
 from bn_teach.replay import LAST, at_the_end
 from bn_teach.theory import effective_batches, start_up_weight
 

@@ -1,1 +1,1 @@
-"""tracking_accuracy"""
+"""Notebook 04, on who feeds the statistics, who reads them, and which weights early stopping keeps."""

@@ -1,6 +1,6 @@
 """What the picture of `EstimatorRaceExplorer` shows, in words."""
 
-from bn_teach.lessons.shared.words import cost, percent
+from bn_teach.lessons.shared.choices import cost, percent
 
 NAMES = {
     "ema": "Moving average",

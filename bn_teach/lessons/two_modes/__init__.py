@@ -1,1 +1,1 @@
-"""two_modes"""
+"""Notebook 01, on why a prediction must not depend on its neighbours, and what `eval()` changes."""

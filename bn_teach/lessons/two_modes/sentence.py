@@ -1,6 +1,6 @@
 """What the picture of `TwoModesExplorer` shows, in words."""
 
-from bn_teach.lessons.shared.words import percent
+from bn_teach.lessons.shared.choices import percent
 
 
 def two_modes_numbers(both, *, draw):
