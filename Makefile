@@ -55,7 +55,7 @@ TORCH := @$(VENV) -c 'import torch' 2>/dev/null || \
 parity: .venv/test  ## Install the frameworks and compare ours with them
 	$(TORCH)
 	$(QUIETLY) "Installing the frameworks." $(VENV) $(PIP) --editable ".[test,parity]"
-	BN_TEACH_REQUIRE_PARITY=1 $(VENV) -m pytest $(ARGS) tests/parity tests/test_torch_recorder_live.py
+	BN_TEACH_REQUIRE_PARITY=1 $(VENV) -m pytest $(ARGS) tests/parity tests/torch_recorder/test_live.py
 
 # An environment of its own. What old packages warn of is no fault of ours, and nothing that we could change.
 oldest: .venv-oldest/ready  ## Run the tests with the oldest versions allowed

@@ -38,7 +38,7 @@ def exactly(text):
 
 NOTEBOOK = "notebooks/00_start_here.ipynb"
 RUN_NOTEBOOK = (*NBVAL, NOTEBOOK)
-EXPLORER = ("tests/test_explorers.py", "-k", "minimum or trained_network")
+EXPLORER = ("tests/lessons/start_here/test_explorer.py", "-k", "minimum or trained_network")
 STRUCTURE = ("tests/test_notebooks.py", "-m", "not slow", "-k", "start_here or picture")
 IMPORTS = ("tests/test_imports.py", "-k", "only_what_it_may")
 LISTED = ("tests/test_environment.py",)
@@ -162,7 +162,7 @@ FAULTS = (
         "bn_teach/lessons/shared/training.py",
         exactly('number_slider("batch size"'),
         'number_slider(""',
-        ("tests/test_names.py",),
+        ("tests/lessons/shared/test_names.py",),
     ),
     Fault(
         "a slider whose name no screen reader gets",
@@ -183,21 +183,21 @@ FAULTS = (
         "bn_teach/running.py",
         exactly("(m / (m - 1)).astype(var.dtype) * var"),
         "np.ones_like(m).astype(var.dtype) * var",
-        ("tests/test_running.py",),
+        ("tests/core/test_running.py",),
     ),
     Fault(
         "momentum reversed",
         "bn_teach/running.py",
         r"(?<=    )p = np\.reshape\(momentum,",
         "p = 1 - np.reshape(momentum,",
-        ("tests/test_running.py",),
+        ("tests/core/test_running.py",),
     ),
     Fault(
         "running averages read in training",
         "bn_teach/batchnorm.py",
         exactly("if not self.training:"),
         "if True:",
-        ("tests/test_batchnorm.py",),
+        ("tests/core/test_batchnorm.py",),
     ),
     Fault(
         "a data file left out of the wheel",

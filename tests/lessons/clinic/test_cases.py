@@ -347,7 +347,7 @@ def test_table_has_a_row_for_every_experiment():
 
 
 def test_every_branch_of_the_decision_path_is_one_of_the_cases():
-    notebook = nbformat.read(Path(__file__).parent.parent / "notebooks" / "05_clinic.ipynb", as_version=4)
+    notebook = nbformat.read(Path(__file__).parents[3] / "notebooks" / "05_clinic.ipynb", as_version=4)
     path = "".join(cell.source for cell in notebook.cells).split("## Is it the statistics?")[1].replace("\n   ", " ")
     named = re.findall(r"\*\*(\d+)\.\s([^*]+)\*\*", path)
     wanted = {str(number): case.title for number, case in enumerate(CASES.values(), start=1)}

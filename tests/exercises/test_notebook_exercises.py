@@ -8,7 +8,7 @@ from nbclient import NotebookClient
 
 from bn_teach.exercises import EXERCISES, solution
 
-FOLDER = Path(__file__).parent.parent / "notebooks"
+FOLDER = Path(__file__).parents[2] / "notebooks"
 NOTEBOOKS = {path.stem: nbformat.read(path, as_version=4) for path in sorted(FOLDER.glob("0[1-4]*.ipynb"))}
 
 

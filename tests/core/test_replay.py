@@ -347,7 +347,7 @@ def test_the_end_of_the_run_is_its_last_ten_checkpoints_or_all_if_there_are_fewe
 
 
 def test_prose_that_counts_the_checkpoints_at_the_end_counts_them_rightly():
-    notebooks = Path(__file__).parent.parent / "notebooks"
+    notebooks = Path(__file__).parents[2] / "notebooks"
     texts = [*Path(training.__file__).parent.rglob("*.py"), *notebooks.glob("*.ipynb")]
     # A string in the source may go on in the next line.
     said = {n for text in texts for n in re.findall(r'last[\s"]+(\w+)[\s"]+checkpoints', text.read_text("utf-8"))}
