@@ -54,7 +54,7 @@ NUMPY_ALONE = ORDER[: ORDER.index("lessons.shared")]
 SHARED = {  # what files of lessons/shared may import, and those of the page
     "accessible": {"anywidget", "traitlets"},
     "bar": {"ipywidgets"},
-    "explorer": {"ipywidgets"},
+    "explorer": {"ipywidgets", "traitlets"},
     "live_figure": {"plotly", "traitlets"},
     "panels": {"numpy", "plotly"},
     "training": {"ipywidgets"},

@@ -1,30 +1,28 @@
 """Slide momentum where the truth is known, and see the error of the running mean fall into its parts."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
+from functools import lru_cache
 
-import ipywidgets as widgets
-
-from bn_teach import _checks
 from bn_teach.lessons.running_averages.experiment import MEAN, SAMPLINGS, KnownRun, simulate
-from bn_teach.lessons.running_averages.picture import (
-    running_statistics_figure,
-    running_statistics_ranges,
-    running_statistics_traces,
+from bn_teach.lessons.running_averages.picture import axes, picture
+from bn_teach.lessons.shared.choices import BATCH_SIZES, ESTIMATOR_LABELS, MOMENTA
+from bn_teach.lessons.shared.explorer import (
+    Explorer,
+    dropdown,
+    folded,
+    momentum_slider,
+    number_slider,
+    pytorch_toggle,
+    row,
+    seed_box,
 )
-from bn_teach.lessons.running_averages.sentence import running_statistics_sentence
-from bn_teach.lessons.shared.choices import BATCH_SIZES, ESTIMATOR_LABELS, MOMENTA, momentum_labels
-from bn_teach.lessons.shared.explorer import Explorer, folded, number_slider, row
-from bn_teach.lessons.shared.live_figure import LiveFigure
 from bn_teach.replay import AVERAGES
 
 SIZES = tuple(m for m in BATCH_SIZES if m <= 128)  # epochs of larger ones take longer to draw than a slider may
 DRIFTS = (0.0, 0.0003, 0.001, 0.003, 0.01, 0.03)
 INITIALS = (0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 4.0)
 
-SAMPLING_LABELS = {
-    "independent": "independent",
-    "epochs": "epochs, without replacement",
-}
+SAMPLING_LABELS = dict(zip(SAMPLINGS, ("independent", "epochs, without replacement"), strict=True))
 
 
 @dataclass(frozen=True)
@@ -65,8 +63,7 @@ class RunningStatisticsExplorer(Explorer):
     controls : dict
         ``momentum``, ``batch_size``, ``drift``, ``initial``, ``estimator``, ``sampling``, ``seed``,
         ``pytorch_momentum``.
-    state : RunningStatisticsState
-    figure, view, status
+    state, figure, view, status
         As in every explorer.
 
     Raises
@@ -82,6 +79,8 @@ class RunningStatisticsExplorer(Explorer):
     True
     """
 
+    State = RunningStatisticsState
+
     def __init__(
         self,
         *,
@@ -94,18 +93,29 @@ class RunningStatisticsExplorer(Explorer):
         seed=0,
     ):
         super().__init__()
-        self._simulated = None
-        self._build_controls(
-            momentum=_offered("momentum", momentum, MOMENTA),
-            batch_size=_offered("batch_size", batch_size, SIZES),
-            drift=_offered("drift", drift, DRIFTS),
-            initial=_offered("initial", initial, INITIALS),
-            estimator=_checks.choice("estimator", estimator, AVERAGES),
-            sampling=_checks.choice("sampling", sampling, SAMPLINGS),
-            seed=_checks.integer("seed", seed, 0, 10**6),
+        self._simulate = lru_cache(maxsize=1)(self._simulate)  # for all momenta at once
+        initials = [f"{value:g} (the truth)" if value == MEAN else f"{value:g}" for value in INITIALS]
+        self.controls = {
+            "momentum": momentum_slider(),
+            "batch_size": number_slider("batch size", SIZES),
+            "drift": number_slider("drift of the population per step", DRIFTS, width="430px"),
+            "initial": number_slider("initial value", INITIALS, labels=initials),
+            "estimator": dropdown("estimator", {name: ESTIMATOR_LABELS[name] for name in AVERAGES}),
+            "sampling": dropdown("mini-batches", SAMPLING_LABELS, width="300px"),
+            "seed": seed_box(),
+            "pytorch_momentum": pytorch_toggle(),
+        }
+        self._set(
+            momentum=momentum,
+            batch_size=batch_size,
+            drift=drift,
+            initial=initial,
+            estimator=estimator,
+            sampling=sampling,
+            seed=seed,
         )
-        self.figure = LiveFigure(running_statistics_figure(None, None))
         self._assemble(
+            axes(),
             [
                 row(self.controls["momentum"], self.controls["batch_size"]),
                 row(self.controls["drift"], self.controls["initial"]),
@@ -117,72 +127,10 @@ class RunningStatisticsExplorer(Explorer):
             plot_label="Three panels: a running mean that follows the known mean of a population, its typical error "
             "step by step, split into start-up, noise and lag, and the typical error at the end for every momentum",
         )
-        self._update()
-
-    @property
-    def state(self):
-        """What the controls say now."""
-        names = [field.name for field in fields(RunningStatisticsState)]
-        return RunningStatisticsState(**{name: self.controls[name].value for name in names})
-
-    def _build_controls(self, *, momentum, batch_size, drift, initial, estimator, sampling, seed):
-        plain = {"style": {"description_width": "initial"}}
-        initials = [f"{value:g} (the truth)" if value == MEAN else f"{value:g}" for value in INITIALS]
-        self.controls = {
-            "momentum": number_slider(
-                "momentum", MOMENTA, momentum, labels=momentum_labels(MOMENTA, False), width="430px"
-            ),
-            "batch_size": number_slider("batch size", SIZES, batch_size),
-            "drift": number_slider("drift of the population per step", DRIFTS, drift, width="430px"),
-            "initial": number_slider("initial value", INITIALS, initial, labels=initials),
-            "estimator": widgets.Dropdown(
-                options=[(ESTIMATOR_LABELS[name], name) for name in AVERAGES],
-                value=estimator,
-                description="estimator",
-                layout=widgets.Layout(width="330px"),
-                **plain,
-            ),
-            "sampling": widgets.Dropdown(
-                options=[(label, name) for name, label in SAMPLING_LABELS.items()],
-                value=sampling,
-                description="mini-batches",
-                layout=widgets.Layout(width="300px"),
-                **plain,
-            ),
-            "seed": widgets.BoundedIntText(
-                seed, min=0, max=10**6, description="seed", layout=widgets.Layout(width="120px"), **plain
-            ),
-            "pytorch_momentum": widgets.Checkbox(
-                False,
-                description="write momentum the PyTorch way",
-                indent=False,
-                layout=widgets.Layout(width="260px"),
-            ),
-        }
-
-    def _react(self, control):
-        if control is self.controls["pytorch_momentum"]:
-            self._relabel(self.controls["momentum"], momentum_labels(MOMENTA, control.value))
 
     def _draw(self):
         state = self.state
-        simulation = self._simulate(state)
-        return (
-            running_statistics_traces(simulation, state.momentum),
-            running_statistics_ranges(simulation),
-            running_statistics_sentence(simulation, state.momentum),
-        )
+        return picture(self._simulate(state.run, state.seed), state.momentum)
 
-    def _simulate(self, state):
-        """Simulate all momenta at once, unless that is what was shown last (only momentum moved)."""
-        wanted = (state.run, state.seed)
-        if self._simulated is None or self._simulated[0] != wanted:
-            self._simulated = (wanted, simulate(state.run, MOMENTA, seed=state.seed))
-        return self._simulated[1]
-
-
-def _offered(name, value, options):
-    value = _checks.number(name, value)
-    if value not in options:
-        raise ValueError(f"{name} must be one of {', '.join(f'{option:g}' for option in options)}, got {value:g}")
-    return options[options.index(value)]
+    def _simulate(self, run, seed):
+        return simulate(run, MOMENTA, seed=seed)

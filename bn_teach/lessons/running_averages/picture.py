@@ -4,17 +4,32 @@ from functools import lru_cache
 
 import numpy as np
 
-from bn_teach.lessons.running_averages.experiment import STD, STEPS, expected_error, typical_error
-from bn_teach.lessons.shared.panels import BATCH, EXACT, OWN, RUNNING, dots, fill, line, panels, steady_range
-from bn_teach.theory import best_momentum, effective_batches
+from bn_teach.lessons.running_averages.experiment import (
+    MEAN,
+    RUNS,
+    STD,
+    STEPS,
+    WINDOW,
+    expected_error,
+    typical_error,
+)
+from bn_teach.lessons.shared.panels import (
+    BATCH,
+    EXACT,
+    NOTHING,
+    OWN,
+    RUNNING,
+    Picture,
+    dots,
+    line,
+    panels,
+    steady_range,
+)
+from bn_teach.theory import best_momentum, effective_batches, start_up_weight
 
 _RUNNING = "running mean, its error"
-_SIMULATED = "simulated error"
-_START_UP = "start-up"
-_NOISE = "noise"
-_LAG = "lag"
-_INDEPENDENT = "noise, if independent"
 _BAND = {"mode": "none", "fill": "toself", "fillcolor": "rgba(0, 114, 178, 0.2)", "hoverinfo": "skip"}
+_CIRCLES = {**dots(RUNNING, 7, 1), "marker_symbol": "circle-open"}
 _LINES = {
     "batch means": (1, "mini-batches", dots(BATCH)),
     "band": (1, "closed form ± 2 sd", {**_BAND, "hovertemplate": None}),
@@ -23,12 +38,16 @@ _LINES = {
 }
 for _panel, _over in ((2, "over steps"), (3, "over momentum")):
     _LINES |= {
-        f"independent noise {_over}": (_panel, _INDEPENDENT, line(BATCH, width=1)),
-        f"noise {_over}": (_panel, _NOISE, line(BATCH, "dash", 2)),
-        f"lag {_over}": (_panel, _LAG, line(EXACT, "dashdot", 2)),
-        f"start-up {_over}": (_panel, _START_UP, line(OWN, "dot", 2)),
+        f"independent noise {_over}": (_panel, "noise, if independent", line(BATCH, width=1)),
+        f"noise {_over}": (_panel, "noise", line(BATCH, "dash", 2)),
+        f"lag {_over}": (_panel, "lag", line(EXACT, "dashdot", 2)),
+        f"start-up {_over}": (_panel, "start-up", line(OWN, "dot", 2)),
         f"error {_over}": (_panel, _RUNNING, line(RUNNING)),
-        f"simulated error {_over}": (_panel, _SIMULATED, {**dots(RUNNING, 7, 1), "marker_symbol": "circle-open"}),
+        f"simulated error {_over}": (
+            _panel,
+            "simulated error",
+            {**dots(RUNNING, 7, 1), "marker_symbol": "circle-open"},
+        ),
     }
 _MARK = {"mode": "markers", "marker": {"size": 14, "color": RUNNING, "opacity": 1}}
 _LINES |= {
@@ -36,14 +55,24 @@ _LINES |= {
     "best momentum": (3, "best momentum", {**_MARK, "marker": {"size": 15, "color": OWN, "symbol": "star"}}),
 }
 
-_NOTHING = (np.empty(0), np.empty(0))
 _EVERY = 20  # steps between two simulated points
 _MEMORIES = np.geomspace(1, effective_batches(0.9995), 70)  # in effective batches: 1 is momentum 0
 _TICKS = (0.0, 0.5, 0.8, 0.9, 0.99, 0.999)
 
 
-def running_statistics_traces(simulation, momentum):
-    """Compute the lines of `running_statistics_figure`.
+def axes():
+    """Draw one run, its typical error step by step, and the typical error over momentum, without lines."""
+    titles = ("one run", "typical error, step by step", "typical error, last 100 steps")
+    figure = panels(titles, _LINES, x_titles=("step", "step", "momentum"))
+    figure.update_yaxes(type="log", dtick=1, col=2)
+    figure.update_yaxes(type="log", dtick=1, col=3)
+    memories = [effective_batches(p) for p in _TICKS]
+    figure.update_xaxes(type="log", tickvals=memories, ticktext=[f"{p:g}" for p in _TICKS], tickangle=0, col=3)
+    return figure
+
+
+def picture(simulation, momentum):
+    """Show one run and what its error is made of.
 
     Parameters
     ----------
@@ -53,9 +82,12 @@ def running_statistics_traces(simulation, momentum):
 
     Returns
     -------
-    dict of str to (numpy.ndarray, numpy.ndarray)
-        Key to x and y, float64.
+    Picture
     """
+    return Picture(_traces(simulation, momentum), _ranges(simulation), _sentence(simulation, momentum))
+
+
+def _traces(simulation, momentum):
     run, which = simulation.run, _index(simulation, momentum)
     steps = np.arange(1.0, STEPS + 1)
     error = expected_error(run, momentum)
@@ -77,18 +109,8 @@ def running_statistics_traces(simulation, momentum):
     return traces | _over_momentum(simulation, momentum)
 
 
-def running_statistics_ranges(simulation):
-    """Axis ranges of `running_statistics_figure`; momentum does not move them.
-
-    Parameters
-    ----------
-    simulation : Simulation
-
-    Returns
-    -------
-    dict of str to list of two float
-        Layout axis to range, in powers of ten where the axis is logarithmic.
-    """
+def _ranges(simulation):
+    """Momentum does not move them; powers of ten where an axis is logarithmic."""
     run = simulation.run
     # Room for the mini-batches as their closed form has them, so that another seed leaves the axis alone.
     spread = 2.6 * STD / np.sqrt(run.batch_size)
@@ -106,31 +128,6 @@ def running_statistics_ranges(simulation):
     }
 
 
-def running_statistics_figure(simulation, momentum):
-    """Draw a running mean that follows a known population, and its error in parts.
-
-    Parameters
-    ----------
-    simulation, momentum
-        As in `running_statistics_traces`. `simulation` may be None: axes and empty lines, to be
-        filled later.
-
-    Returns
-    -------
-    plotly.graph_objects.Figure
-        Three panels: one run; the error over steps, and over momentum, both in powers of ten.
-    """
-    titles = ("one run", "typical error, step by step", "typical error, last 100 steps")
-    figure = panels(titles, _LINES, x_titles=("step", "step", "momentum"))
-    figure.update_yaxes(type="log", dtick=1, col=2)
-    figure.update_yaxes(type="log", dtick=1, col=3)
-    memories = [effective_batches(p) for p in _TICKS]
-    figure.update_xaxes(type="log", tickvals=memories, ticktext=[f"{p:g}" for p in _TICKS], tickangle=0, col=3)
-    if simulation is not None:
-        fill(figure, running_statistics_traces(simulation, momentum), running_statistics_ranges(simulation))
-    return figure
-
-
 def _index(simulation, momentum):
     found = np.flatnonzero(simulation.momenta == momentum)
     if not len(found):
@@ -143,7 +140,7 @@ def _over_momentum(simulation, momentum):
     traces = {f"{name} over momentum": curve for name, curve in _curves(run).items()}
     tried = np.array([effective_batches(p) for p in simulation.momenta])
     traces["simulated error over momentum"] = (tried, simulation.typical_errors)
-    traces["this momentum"] = traces["best momentum"] = _NOTHING
+    traces["this momentum"] = traces["best momentum"] = NOTHING
     if run.estimator != "cumulative":
         traces["this momentum"] = _on_the_curve(run, momentum)
         if run.drift:  # without drift it lies beyond every axis, at 1
@@ -164,3 +161,71 @@ def _curves(run):
     names = {"error": "total", "start-up": "start_up", "noise": "noise", "lag": "lag"}
     curves = {name: (_MEMORIES, np.array([error[key] for error in errors])) for name, key in names.items()}
     return {**curves, "independent noise": (_MEMORIES, np.array(independent))}
+
+
+# In words
+
+_NAMES = {
+    "ema": "Momentum {:g}",
+    "debiased": "Momentum {:g}, freed of its start",
+    "cumulative": "Cumulative average",
+}
+
+
+def _sentence(simulation, momentum):
+    """Say how far off, because of what, and what would be best."""
+    run = simulation.run
+    numbers = _numbers(simulation, momentum)
+    return " ".join(
+        [
+            f"{_NAMES[run.estimator].format(momentum)}, batch size {run.batch_size}: in the last {WINDOW} of {STEPS} "
+            f"steps the estimate is typically off by {_size(numbers['total'])} population standard deviations "
+            f"({RUNS} simulated runs: {_size(numbers['simulated'])}).",
+            _parts(run, numbers),
+            _advice(run, numbers),
+        ]
+    )
+
+
+def _numbers(simulation, momentum):
+    """Errors at the end in population standard deviations, the weight ``left`` on the initial value, the best."""
+    run = simulation.run
+    numbers = typical_error(run, momentum)
+    numbers["simulated"] = float(simulation.typical_errors[list(simulation.momenta).index(momentum)])
+    numbers["independent_noise"] = typical_error(run.as_if_independent(), momentum)["noise"]
+    numbers["left"] = start_up_weight(momentum, STEPS) if run.estimator == "ema" else 0.0
+    numbers["best"] = numbers["best_total"] = None
+    if run.estimator != "cumulative":
+        numbers["best"] = best_momentum(STD, run.batch_size, run.drift)
+        numbers["best_total"] = typical_error(run, numbers["best"])["total"] if run.drift else None
+    return numbers
+
+
+def _parts(run, numbers):
+    start_up = f"Start-up {_size(numbers['start_up'])}"
+    if numbers["left"] >= 0.005:
+        start_up += f" ({100 * numbers['left']:.0f} % of the weight is still on the initial value {run.initial:g})"
+    noise = f"noise {_size(numbers['noise'])}"
+    if run.sampling == "epochs":
+        noise += f" ({_size(numbers['independent_noise'])} if mini-batches were independent)"
+    text = f"{start_up}, {noise}, lag {_size(numbers['lag'])}."
+    if run.estimator == "ema" and run.initial == MEAN:
+        text += " The initial value is right, so there is no start-up error."
+    return text
+
+
+def _advice(run, numbers):
+    if run.estimator == "cumulative":
+        if run.drift:
+            return "Weighing all mini-batches alike, it looks back half of the run, and falls behind ever further."
+        return "Nothing moves, so weighing all mini-batches alike is the best there is."
+    if not run.drift:
+        return "Nothing moves, so once the start is forgotten, more memory is always better."
+    best = "Best for this noise and drift, once the start is forgotten"
+    if run.sampling == "epochs":
+        best += ", by the formula for independent mini-batches"
+    return f"{best}: momentum {numbers['best']:.3f}, off by {_size(numbers['best_total'])}."
+
+
+def _size(error):
+    return f"{error:.3f}" if error < 1 else f"{error:.2f}"

@@ -5,31 +5,44 @@ The flow is one way: control -> state -> pure functions -> new arrays in existin
 
 import html
 import threading
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
+from dataclasses import dataclass, fields
 
 import ipywidgets as widgets
+from traitlets import TraitError
 
 from bn_teach import _checks
 from bn_teach.lessons.shared.accessible import Accessible
+from bn_teach.lessons.shared.choices import MOMENTA, momentum_labels
 from bn_teach.lessons.shared.legend import legend
+from bn_teach.lessons.shared.live_figure import LiveFigure
 from bn_teach.lessons.shared.panels import fill
+
+
+@dataclass(frozen=True)
+class NoState:
+    """What an explorer without controls is told."""
 
 
 class Explorer:
     """Base of every explorer.
 
-    A subclass builds `controls` and `figure`, calls `_assemble`, and defines `state` (what the
-    controls say) and `_draw` (state to traces, axis ranges and a sentence, or None while the result is
-    still being computed).
+    A subclass names its `State`, builds `controls`, calls `_assemble`, and defines `_draw`, which turns the state into
+    a `Picture`, or None while the result is still being computed. What `_draw` should not compute again while
+    another control moves goes through ``lru_cache(maxsize=1)``.
 
     Attributes
     ----------
     controls : dict of str to ipywidgets.Widget
         By name. Setting ``controls[name].value`` from Python does what a hand on the control does.
-    figure : plotly.graph_objects.FigureWidget
+    state : frozen dataclass
+        What the controls say now; a field has the name of its control.
+    figure : LiveFigure
     view : ipywidgets.VBox
         What is displayed.
     """
+
+    State = NoState
 
     def __init__(self):
         self.controls = {}
@@ -37,6 +50,11 @@ class Explorer:
         self._quiet = False
         self._status = widgets.HTML()
         self._status.add_class("bn-teach-status")
+
+    @property
+    def state(self):
+        """What the controls say now."""
+        return self.State(**{field.name: self.controls[field.name].value for field in fields(self.State)})
 
     @property
     def status(self):
@@ -60,12 +78,23 @@ class Explorer:
     def _repr_mimebundle_(self, **kwargs):
         return self.view._repr_mimebundle_(**kwargs)
 
-    def _assemble(self, rows, plot_label, below=()):
-        """Build the view: rows of controls, the figure, the sentence, what is below it. Listen to the controls."""
+    def _assemble(self, axes, rows, plot_label, below=()):
+        """Build the view: rows of controls, the figure, the sentence, what is below it. Listen, and draw."""
+        self.figure = LiveFigure(axes)
         words = {"label": type(self).__name__, "plot_label": plot_label}
         self.view = framed(rows, self.figure, [self._status, *below], **words, lock=self._lock)
         for control in self.controls.values():
             control.observe(self._on_change, names="value")
+        self._update()
+
+    def _set(self, **values):
+        """Put controls where the caller wants them; each refuses what it does not offer."""
+        for name, value in values.items():
+            control = self.controls[name]
+            with suppress(TraitError):
+                control.value = value
+            if isinstance(value, bool) != isinstance(control.value, bool) or control.value != value:
+                raise ValueError(f"{name} must be {_offer(control)}, got {_checks.describe(value)}")
 
     def _on_change(self, change):
         # JupyterLab may deliver changes on several threads; those that we make ourselves come on this one.
@@ -75,17 +104,18 @@ class Explorer:
                 self._update()
 
     def _react(self, control):
-        """Bring other controls in line with the one that changed; for subclasses."""
+        """Bring other controls in line with the one that changed; subclasses add theirs."""
+        if control is self.controls.get("pytorch_momentum"):
+            self._relabel(self.controls["momentum"], momentum_labels(MOMENTA, control.value))
 
     def _update(self):
         with self._lock, self._shown_errors():
-            drawn = self._draw()
-            if drawn is None:
+            picture = self._draw()
+            if picture is None:
                 return
-            traces, ranges, sentence = drawn
             with self.figure.batch_update():
-                fill(self.figure, traces, ranges)
-            self._say(sentence)
+                fill(self.figure, picture.traces, picture.ranges)
+            self._say(picture.sentence)
 
     def _say(self, sentence):
         self._status.value = html.escape(sentence, quote=False)
@@ -145,13 +175,58 @@ def folded(title, *children):
     return accordion
 
 
-def number_slider(description, options, value, *, labels=None, width="330px"):
+def number_slider(description, options, value=None, *, labels=None, width="330px"):
     """Build a slider over a fixed list of numbers, which may include 0 (a logarithmic one could not)."""
     labels = labels or [f"{option:g}" for option in options]
     return widgets.SelectionSlider(
         options=list(zip(labels, options, strict=True)),
-        value=value,
-        description=description,
-        style={"description_width": "initial"},
-        layout=widgets.Layout(width=width),
+        value=options[0] if value is None else value,
+        **_described(description, width),
     )
+
+
+def momentum_slider(value=0.9):
+    """Build the slider of all momenta; with a control ``pytorch_momentum`` beside it, it can be written both ways."""
+    return number_slider("momentum", MOMENTA, value, labels=momentum_labels(MOMENTA, False), width="430px")
+
+
+def pytorch_toggle():
+    """Build the control ``pytorch_momentum``."""
+    return checkbox("write momentum the PyTorch way", width="260px")
+
+
+def dropdown(description, options, value=None, width="330px"):
+    """Build a choice among `options`, a dict of what each value is called; the first is taken if none is named."""
+    return widgets.Dropdown(
+        options=[(label, name) for name, label in options.items()],
+        value=next(iter(options)) if value is None else value,
+        **_described(description, width),
+    )
+
+
+def number_box(description, value, highest, width="120px"):
+    """Build a box for a whole number from 0."""
+    return widgets.BoundedIntText(value, min=0, max=highest, **_described(description, width))
+
+
+def seed_box(value=0):
+    """Build the control ``seed``."""
+    return number_box("seed", value, 10**6)
+
+
+def checkbox(description, value=False, width="260px"):
+    """Build a box to tick, with its words beside it."""
+    return widgets.Checkbox(value, description=description, indent=False, layout=widgets.Layout(width=width))
+
+
+def _described(description, width):
+    style = {"description_width": "initial"}
+    return {"description": description, "style": style, "layout": widgets.Layout(width=width)}
+
+
+def _offer(control):
+    """What a control takes, in words."""
+    if hasattr(control, "options"):
+        written = (f"{value:g}" if isinstance(value, float) else repr(value) for _, value in control.options)
+        return f"one of {', '.join(written)}"
+    return f"a whole number from {control.min} to {control.max}"

@@ -1,6 +1,7 @@
 """What all figures share: colours, panels side by side, and how an explorer fills them."""
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 import plotly.graph_objects as go
@@ -10,7 +11,26 @@ BATCH, RUNNING, EXACT, OWN = "#808080", "#0072B2", "#D55E00", "#009E73"
 # Text is readable on white and on dark grey; in JupyterLab the explorers' style sheet sharpens it.
 TEXT, GRID = "#767676", "rgba(128, 128, 128, 0.25)"
 PANEL, GAP = 225, 78  # heights in pixels: of a panel, and of what lies between two of them: ticks and titles
+NOTHING = np.empty(0), np.empty(0)  # x and y of a line that is not there
 MARGIN = {"l": 45, "r": 20, "t": 30, "b": 45}
+
+
+@dataclass(frozen=True)
+class Picture:
+    """What a figure shows in one state, and the same in words.
+
+    Attributes
+    ----------
+    traces : dict of str to (x, y) or, for a heat map, (x, y, z)
+        By key, which a trace has in its `meta`; numpy.ndarray, float64.
+    ranges : dict of str to list of float
+        Layout axis to range; or any part of the layout to a dict of what changes in it.
+    sentence : str
+    """
+
+    traces: dict
+    ranges: dict
+    sentence: str
 
 
 def fill(figure, traces, ranges=None):
@@ -19,9 +39,8 @@ def fill(figure, traces, ranges=None):
     Parameters
     ----------
     figure : plotly.graph_objects.Figure or FigureWidget
-    traces : dict of str to (x, y) or, for a heat map, (x, y, z)
-    ranges : dict of str to list of float, optional
-        Layout axis to range; or any part of the layout to a dict of what changes in it.
+    traces, ranges
+        Of a `Picture`.
     """
     relayout = {}
     for part, wanted in (ranges or {}).items():

@@ -3,13 +3,18 @@
 from collections import OrderedDict
 from dataclasses import replace
 
-import ipywidgets as widgets
-
 from bn_teach.data import load_digits
 from bn_teach.lessons.shared.background import LatestJob
 from bn_teach.lessons.shared.bar import Cancelled, TrainingBar
-from bn_teach.lessons.shared.choices import BATCH_SIZES, MOMENTA, momentum_labels
-from bn_teach.lessons.shared.explorer import Explorer, number_slider
+from bn_teach.lessons.shared.choices import BATCH_SIZES
+from bn_teach.lessons.shared.explorer import (
+    Explorer,
+    dropdown,
+    momentum_slider,
+    number_slider,
+    pytorch_toggle,
+    seed_box,
+)
 from bn_teach.training import TrainingDiverged, check_tracked, train
 
 LEARNING_RATES = (0.01, 0.03, 0.1, 0.3, 1.0)
@@ -70,36 +75,16 @@ class TrainingExplorer(Explorer):
 
     def _training_controls(self):
         """Build momentum, batch_size, learning_rate, seed and pytorch_momentum."""
-        config = self.config
-        plain = {"style": {"description_width": "initial"}}
+        rates = sorted({*LEARNING_RATES, self.config.learning_rate})
         return {
-            "momentum": number_slider("momentum", MOMENTA, 0.9, labels=momentum_labels(MOMENTA, False), width="430px"),
-            "batch_size": number_slider("batch size", self._batch_sizes(), config.batch_size),
-            "learning_rate": widgets.Dropdown(
-                options=sorted({*LEARNING_RATES, config.learning_rate}),
-                value=config.learning_rate,
-                description="learning rate",
-                layout=widgets.Layout(width="190px"),
-                **plain,
+            "momentum": momentum_slider(),
+            "batch_size": number_slider("batch size", self._batch_sizes(), self.config.batch_size),
+            "learning_rate": dropdown(
+                "learning rate", {rate: str(rate) for rate in rates}, self.config.learning_rate, "190px"
             ),
-            "seed": widgets.BoundedIntText(
-                config.seed, min=0, max=10**6, description="seed", layout=widgets.Layout(width="120px"), **plain
-            ),
-            "pytorch_momentum": widgets.Checkbox(
-                False,
-                description="write momentum the PyTorch way",
-                indent=False,
-                layout=widgets.Layout(width="260px"),
-            ),
+            "seed": seed_box(self.config.seed),
+            "pytorch_momentum": pytorch_toggle(),
         }
-
-    def _react(self, control):
-        if control is self.controls.get("pytorch_momentum"):
-            self._relabel_momentum()
-
-    def _relabel_momentum(self):
-        pytorch = self.controls["pytorch_momentum"].value
-        self._relabel(self.controls["momentum"], momentum_labels(MOMENTA, pytorch))
 
     def _prepare(self, recording):
         """Compute what is remembered beside a recording, as a tuple; for subclasses, on the training thread."""
