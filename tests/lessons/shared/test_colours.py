@@ -93,9 +93,9 @@ def look(style):
 
 
 def lines():
-    """Panel and look of every trace of every picture."""
+    """Lesson, panel and look of every trace of every picture."""
     return [
-        (module.__name__.rpartition(".")[2], panel, key, *look(style))
+        (module.__name__.split(".")[-2], panel, key, *look(style))
         for module in MODULES
         for key, (panel, _, style) in module._LINES.items()
     ]
