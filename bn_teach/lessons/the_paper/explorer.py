@@ -3,10 +3,8 @@
 from bn_teach.lessons.shared.background import LatestJob
 from bn_teach.lessons.shared.bar import TrainingBar
 from bn_teach.lessons.shared.explorer import Explorer
-from bn_teach.lessons.shared.live_figure import LiveFigure
 from bn_teach.lessons.the_paper.experiment import figure_configs, run_side
-from bn_teach.lessons.the_paper.picture import paper_figure, paper_ranges, paper_traces
-from bn_teach.lessons.the_paper.sentence import paper_sentence
+from bn_teach.lessons.the_paper.picture import axes, picture
 
 
 class PaperFigure(Explorer):
@@ -38,8 +36,8 @@ class PaperFigure(Explorer):
         self._sides = None
         self._job = LatestJob()
         self._progress = TrainingBar()
-        self.figure = LiveFigure(paper_figure(None, None))
         self._assemble(
+            axes(),
             [self._progress],
             plot_label="Validation accuracy without and with batch norm over steps, and for each of the two "
             "the 15th, 50th and 85th percentile of the input of one sigmoid",
@@ -75,6 +73,4 @@ class PaperFigure(Explorer):
         self._update()
 
     def _draw(self):
-        if self._sides is None:
-            return None
-        return paper_traces(*self._sides), paper_ranges(*self._sides), paper_sentence(*self._sides)
+        return None if self._sides is None else picture(*self._sides)

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from exploring import assert_shows, lines
 from figure1 import run_race
 
 from bn_teach import PaperFigure
@@ -25,7 +26,7 @@ from bn_teach.lessons.the_paper.experiment import (
     travel,
     widening,
 )
-from bn_teach.lessons.the_paper.picture import paper_figure, paper_ranges, paper_traces
+from bn_teach.lessons.the_paper.picture import picture
 from bn_teach.replay import replay
 from bn_teach.training import train
 
@@ -159,29 +160,22 @@ def test_what_is_no_recording_is_refused():
 
 
 def test_the_picture_shows_both_sides(sides):
-    figure = paper_figure(*sides)
-    traces, ranges = paper_traces(*sides), paper_ranges(*sides)
-    assert {trace.meta for trace in figure.data} == set(traces)
-    for trace in figure.data:
-        x, y = traces[trace.meta]
-        assert np.array_equal(trace.x, x)
-        assert np.array_equal(trace.y, y)
+    shown = picture(*sides)
     without, with_norm = sides
-    assert np.array_equal(traces["50th percentile without batch norm"][1], without.inputs[:, 1, without.unit])
-    assert np.array_equal(traces["accuracy with batch norm"][1], with_norm.accuracy)
-    assert ranges["yaxis2"] == ranges["yaxis3"]
-    for name, (_, y) in traces.items():
-        low, high = ranges["yaxis" if name.startswith("accuracy") else "yaxis2"]
+    assert np.array_equal(shown.traces["50th percentile without batch norm"][1], without.inputs[:, 1, without.unit])
+    assert np.array_equal(shown.traces["accuracy with batch norm"][1], with_norm.accuracy)
+    assert shown.ranges["yaxis2"] == shown.ranges["yaxis3"]
+    for name, (_, y) in shown.traces.items():
+        low, high = shown.ranges["yaxis" if name.startswith("accuracy") else "yaxis2"]
         assert low <= y.min() <= y.max() <= high
 
 
 def test_the_explorer_trains_shows_and_says_both_sides():
     explorer = PaperFigure(0.3, seed=1, steps=30)
     explorer.wait()
+    assert_shows(explorer, picture(explorer.without, explorer.with_norm))
     assert explorer.without.recording.config.batch_norm is False
     assert explorer.with_norm.recording.config.seed == 1
-    shown = {trace.meta: trace.y for trace in explorer.figure.data}
-    assert np.array_equal(shown["accuracy with batch norm"], explorer.with_norm.accuracy)
     rate, _ = load_race().tuned(0.90, 0.3, batch_norm=True)
     assert f"With batch norm: learning rate {rate:g}, unit {explorer.with_norm.unit}." in explorer.status
     assert "weights of standard deviation 0.3, seed 1" in explorer.status
@@ -198,7 +192,7 @@ def test_the_explorer_is_there_before_it_has_trained_and_its_bar_moves(monkeypat
     explorer = PaperFigure(0.3, seed=1, steps=30)
     explorer._progress.observe(lambda change: shown.append(change["new"]), names="value")
     assert explorer.status == "Training without batch norm, then with it ..."
-    assert all(trace.y is None or len(trace.y) == 0 for trace in explorer.figure.data)
+    assert all(len(trace.y) == 0 for trace in lines(explorer).values())
     go_on.set()
     assert explorer.with_norm.recording.steps == 30  # asking is waiting
     assert "With batch norm: learning rate" in explorer.status
