@@ -5,7 +5,7 @@ The flow is one way: control -> state -> pure functions -> new arrays in existin
 
 import html
 import threading
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, fields
 
 import ipywidgets as widgets
@@ -78,14 +78,25 @@ class Explorer:
     def _repr_mimebundle_(self, **kwargs):
         return self.view._repr_mimebundle_(**kwargs)
 
-    def _assemble(self, axes, rows, plot_label, below=()):
-        """Build the view: rows of controls, the figure, the sentence, what is below it. Listen, and draw."""
+    def _assemble(self, axes, rows, plot_label, below=(), label=None):
+        """Build the view: rows of controls, the figure, the sentence, what is below it. Listen, and draw.
+
+        A screen reader says the `label` (None: the name of the class), and of the figure the `plot_label`.
+        """
         self.figure = LiveFigure(axes)
-        words = {"label": type(self).__name__, "plot_label": plot_label}
-        self.view = framed(rows, self.figure, [self._status, *below], **words, lock=self._lock)
+        label = label or type(self).__name__
+        accessible = Accessible(label=label, plot_label=plot_label, plot_heights=self.figure.heights)
+        accessible.observe(self._arrange, names="narrow")
+        named = widgets.HTML(f'<ul class="bn-teach-legend">{legend(axes.data)}</ul>')
+        self.view = widgets.VBox([*rows, self.figure, named, self._status, *below, accessible])
+        self.view.add_class("bn-teach")
         for control in self.controls.values():
             control.observe(self._on_change, names="value")
         self._update()
+
+    def _arrange(self, change):
+        with self._lock:
+            self.figure.arrange(change["new"])
 
     def _set(self, **values):
         """Put controls where the caller wants them; each refuses what it does not offer."""
@@ -145,21 +156,6 @@ class Explorer:
             kept = slider.value
             slider.options = list(zip(labels, values, strict=True))
             slider.value = kept
-
-
-def framed(above, figure, below, *, label, plot_label, lock=None):
-    """Put a live figure and its legend between other widgets, into a box that is kept usable in every width."""
-    accessible = Accessible(label=label, plot_label=plot_label, plot_heights=figure.heights)
-
-    def arrange(change):
-        with lock or nullcontext():
-            figure.arrange(change["new"])
-
-    accessible.observe(arrange, names="narrow")
-    named = widgets.HTML(f'<ul class="bn-teach-legend">{legend(figure.data)}</ul>')
-    view = widgets.VBox([*above, figure, named, *below, accessible])
-    view.add_class("bn-teach")
-    return view
 
 
 def row(*children):

@@ -83,9 +83,14 @@ def line(color, dash="solid", width=2.5):
 
 def bars(color):
     """Style of a histogram: x are the centres of its bars."""
-    rgb = ", ".join(str(int(color[i : i + 2], 16)) for i in (1, 3, 5))
-    outline = {"color": f"rgba({rgb}, 0.7)", "width": 1, "shape": "hvh"}
-    return {"mode": "lines", "line": outline, "fill": "tozeroy", "fillcolor": f"rgba({rgb}, 0.3)"}
+    outline = {"color": see_through(color, 0.7), "width": 1, "shape": "hvh"}
+    return {"mode": "lines", "line": outline, "fill": "tozeroy", "fillcolor": see_through(color, 0.3)}
+
+
+def see_through(color, opacity):
+    """Write a colour so that what lies below it is seen."""
+    red, green, blue = (int(color[i : i + 2], 16) for i in (1, 3, 5))
+    return f"rgba({red}, {green}, {blue}, {opacity})"
 
 
 def round_up(value):

@@ -1,21 +1,19 @@
 """Same weights, six estimators, one validation set: whose number you watch decides which weights you keep."""
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import ipywidgets as widgets
 
 from bn_teach.lessons.shared.background import LatestJob
 from bn_teach.lessons.shared.choices import ESTIMATOR_LABELS, MOMENTA
-from bn_teach.lessons.shared.explorer import folded, row
-from bn_teach.lessons.shared.live_figure import LiveFigure
+from bn_teach.lessons.shared.explorer import Explorer, dropdown, folded, row
 from bn_teach.lessons.shared.training import TrainingExplorer
-from bn_teach.lessons.tracking_accuracy.picture import race_figure, race_ranges, race_traces
-from bn_teach.lessons.tracking_accuracy.sentence import race_sentence
+from bn_teach.lessons.tracking_accuracy import valley
+from bn_teach.lessons.tracking_accuracy.picture import axes, picture
 from bn_teach.replay import ESTIMATORS, MOVED_BY_MOMENTUM, keep_best, replay
 from bn_teach.sweep import Sweep, SweepFailed, sweep
 from bn_teach.training import TrainingConfig
-
-PAIR = ("ema", "algorithm2")  # what the landscape compares
 
 
 @dataclass(frozen=True)
@@ -57,8 +55,7 @@ class EstimatorRaceExplorer(TrainingExplorer):
         ``momentum``, ``batch_size``, ``patience`` (in checkpoints), ``restore`` ("with" the statistics
         of the step whose weights are kept, or "without"), ``landscape``, ``estimator`` (the
         highlighted one), ``metric``, ``learning_rate``, ``seed``, ``pytorch_momentum``.
-    state : EstimatorRaceState
-    figure, view, status
+    state, figure, view, status
         As in every explorer.
 
     Raises
@@ -76,24 +73,41 @@ class EstimatorRaceExplorer(TrainingExplorer):
     True
     """
 
+    State = EstimatorRaceState
     remembered = 5  # each with the replays of four estimators; the landscape keeps its rows without them
 
     def __init__(self, dataset=None, config=TrainingConfig()):
         super().__init__(dataset, config)
-        self._replayed = None
+        self._moving = lru_cache(maxsize=1)(self._moving)
         self._lost = {}  # config to a row of the landscape
         self._filling = ()
         self._landscape_job = LatestJob()
         self._progress.layout.width = "140px"
         self._sizes = self._batch_sizes()
-        self.figure = LiveFigure(race_figure(None, None, None, momenta=MOMENTA, batch_sizes=self._sizes))
-        self._build_controls()
-        frequent = "patience", "restore", "landscape"
+        self.controls = {
+            **self._training_controls(),
+            "patience": self._patience_slider(),
+            "restore": dropdown(
+                "best weights restored",
+                {"with": "with the statistics of their step", "without": "with the latest statistics"},
+                width="380px",
+            ),
+            "landscape": widgets.ToggleButton(
+                False, description="landscape: all batch sizes", layout=widgets.Layout(width="190px")
+            ),
+            "estimator": dropdown("highlighted", ESTIMATOR_LABELS, width="360px"),
+            "metric": dropdown(
+                "early stopping watches",
+                {name: name.replace("_", " ") for name in ("validation_accuracy", "validation_loss")},
+                width="310px",
+            ),
+        }
         rare = "estimator", "metric", "learning_rate", "seed", "pytorch_momentum"
         self._assemble(
+            axes(self._sizes),
             [
                 row(self.controls["momentum"], self.controls["batch_size"], self._progress),
-                row(*(self.controls[name] for name in frequent)),
+                row(*(self.controls[name] for name in ("patience", "restore", "landscape"))),
                 folded(
                     "more: highlighted estimator, what is watched, learning rate, seed",
                     *(self.controls[name] for name in rare),
@@ -103,55 +117,22 @@ class EstimatorRaceExplorer(TrainingExplorer):
             "statistics; the accuracy of the weights that each keeps; and a table of the accuracy lost by the moving "
             "average for every momentum and batch size",
         )
-        self._update()
-
-    @property
-    def state(self):
-        """What the controls say now."""
-        return EstimatorRaceState(
-            **{field.name: self.controls[field.name].value for field in fields(EstimatorRaceState)}
-        )
 
     def wait(self, timeout=60):
         """Return when any training under way is shown; TimeoutError after `timeout` seconds."""
         super().wait(timeout)
         self._landscape_job.wait(timeout)
 
-    def _build_controls(self):
+    def _patience_slider(self):
         checkpoints = -(-self.config.steps // self.config.checkpoint_every)
-        plain = {"style": {"description_width": "initial"}}
-        self.controls = {
-            **self._training_controls(),
-            "patience": widgets.IntSlider(
-                min(10, checkpoints),
-                1,
-                checkpoints,
-                description="patience (checkpoints)",
-                layout=widgets.Layout(width="320px"),
-                **plain,
-            ),
-            "restore": widgets.Dropdown(
-                options=[("with the statistics of their step", "with"), ("with the latest statistics", "without")],
-                description="best weights restored",
-                layout=widgets.Layout(width="380px"),
-                **plain,
-            ),
-            "landscape": widgets.ToggleButton(
-                False, description="landscape: all batch sizes", layout=widgets.Layout(width="190px")
-            ),
-            "estimator": widgets.Dropdown(
-                options=[(ESTIMATOR_LABELS[name], name) for name in ESTIMATORS],
-                description="highlighted",
-                layout=widgets.Layout(width="360px"),
-                **plain,
-            ),
-            "metric": widgets.Dropdown(
-                options=[("validation accuracy", "validation_accuracy"), ("validation loss", "validation_loss")],
-                description="early stopping watches",
-                layout=widgets.Layout(width="310px"),
-                **plain,
-            ),
-        }
+        return widgets.IntSlider(
+            min(10, checkpoints),
+            1,
+            checkpoints,
+            description="patience (checkpoints)",
+            style={"description_width": "initial"},
+            layout=widgets.Layout(width="320px"),
+        )
 
     def _prepare(self, recording):
         fixed = {name: replay(recording, estimator=name) for name in ESTIMATORS if name not in MOVED_BY_MOMENTUM}
@@ -165,30 +146,13 @@ class EstimatorRaceExplorer(TrainingExplorer):
         if remembered is None:
             return None
         recording, fixed = remembered
-        moving = self._moving(recording, state.momentum)
-        replays = {name: (moving if name in MOVED_BY_MOMENTUM else fixed)[name] for name in ESTIMATORS}
+        replays = fixed | self._moving(recording, state.momentum)
         kept = {name: keep_best(one, state.patience, metric=state.metric) for name, one in replays.items()}
-        sizes = self._sizes if state.landscape else (state.batch_size,)
-        lost = self._landscape(config, sizes)
-        common = {
-            "batch_size": state.batch_size,
-            "momenta": MOMENTA,
-            "chosen": state.estimator,
-            "restore": state.restore,
-            "metric": state.metric,
-        }
-        return (
-            race_traces(replays, kept, lost, momentum=state.momentum, batch_sizes=self._sizes, **common),
-            race_ranges(replays, metric=state.metric, momenta=MOMENTA, pytorch=state.pytorch_momentum),
-            race_sentence(replays, kept, lost, patience=state.patience, batch_sizes=sizes, **common),
-        )
+        lost = self._landscape(config, self._sizes if state.landscape else (state.batch_size,))
+        return picture(state, self._sizes, replays, kept, lost)
 
     def _moving(self, recording, momentum):
-        """Replay what momentum changes, unless momentum is the same as the last time."""
-        wanted = (recording, momentum)
-        if self._replayed is None or self._replayed[0] != wanted:
-            self._replayed = (wanted, {name: replay(recording, momentum, estimator=name) for name in MOVED_BY_MOMENTUM})
-        return self._replayed[1]
+        return {name: replay(recording, momentum, estimator=name) for name in MOVED_BY_MOMENTUM}
 
     def _landscape(self, config, sizes):
         """The rows known of these batch sizes; what is missing is begun."""
@@ -219,11 +183,47 @@ class EstimatorRaceExplorer(TrainingExplorer):
         """Percentage points lost under each momentum, at the end of the run; None if it diverges."""
         with self._lock:
             recording, *_ = self._recordings.get(config, (None,))
+        pair = ("ema", "algorithm2")
         try:
             if recording is None:
-                swept = sweep(self.dataset, [config], MOMENTA, estimators=PAIR)
+                swept = sweep(self.dataset, [config], MOMENTA, estimators=pair)
             else:
-                swept = Sweep.of(recording, MOMENTA, estimators=PAIR)
+                swept = Sweep.of(recording, MOMENTA, estimators=pair)
         except SweepFailed:
             return None
         return 100 * swept.accuracy_lost()[0]
+
+
+class ValleyFigure(Explorer):
+    """Show what the moving average loses against exact statistics, over momentum, with a band over seeds.
+
+    Parameters
+    ----------
+    swept : Sweep
+        Under the estimators "ema" and "algorithm2", its configurations alike but for batch size and seed.
+
+    Attributes
+    ----------
+    swept : Sweep
+    figure, view, status
+        As in every explorer; there are no controls.
+
+    Raises
+    ------
+    ValueError
+        For other configurations, more than 6 batch sizes, or a sweep without the two estimators.
+    """
+
+    def __init__(self, swept):
+        super().__init__()
+        self.swept = swept
+        self._assemble(
+            valley.axes(swept),
+            [],
+            plot_label="Percentage points of accuracy that the moving average loses against exact statistics, over "
+            "momentum: for every batch size the median of the seeds, in a band from the least to the most",
+            label="The valley of momentum",
+        )
+
+    def _draw(self):
+        return valley.picture(self.swept)

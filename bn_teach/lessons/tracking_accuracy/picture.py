@@ -5,8 +5,9 @@ import math
 import numpy as np
 import plotly.graph_objects as go
 
-from bn_teach.lessons.shared.panels import BATCH, EXACT, GRID, OWN, RUNNING, TEXT, fill, line, panels
-from bn_teach.replay import ESTIMATORS
+from bn_teach.lessons.shared.choices import MOMENTA, cost, percent
+from bn_teach.lessons.shared.panels import BATCH, EXACT, GRID, OWN, RUNNING, TEXT, Picture, line, panels, see_through
+from bn_teach.replay import ESTIMATORS, MOVED_BY_MOMENTUM
 
 DEBIASED, CUMULATIVE, POPULATION = "#8A63D2", "#C4568B", "#A6761D"
 STYLES = {
@@ -17,26 +18,24 @@ STYLES = {
     "population": ("one pass", POPULATION, "8px,2px,2px,2px"),
     "batch": ("own mini-batch", OWN, "dot"),
 }
-SATURATED = 10.0
-"""Percentage points at which the colour of the landscape stops deepening; the number in the cell goes on."""
-
-# See-through, so that the numbers in the cells are readable on white and on dark grey.
-_GAIN_TO_LOSS = [[0.0, "rgba(0, 114, 178, 0.65)"], [0.5, "rgba(128, 128, 128, 0)"], [1.0, "rgba(213, 94, 0, 0.65)"]]
 _COLOURS = [STYLES[name][1] for name in ESTIMATORS]
-_HALO = {"mode": "lines", "line": {"color": "rgba(128, 128, 128, 0.3)", "width": 11}, "hoverinfo": "skip"}
 
 
 def _marks(symbol, color, size, width=2):
-    return {
-        "mode": "markers",
-        "marker": {"symbol": symbol, "color": color, "size": size, "line": {"color": color, "width": width}},
-        "showlegend": False,  # the titles of the axes explain them
-    }
+    """They have no place in the legend: the titles of the axes explain them."""
+    marker = {"symbol": symbol, "color": color, "size": size, "line": {"color": color, "width": width}}
+    return {"mode": "markers", "marker": marker, "showlegend": False}
 
 
+_HALO = {
+    "mode": "lines",
+    "line": {"color": "rgba(128, 128, 128, 0.3)", "width": 11},
+    "hoverinfo": "skip",
+    "showlegend": False,
+}
 _LINES = {
-    "highlighted": (1, "highlighted", {**_HALO, "showlegend": False}),
-    "highlighted row": (2, "highlighted", {**_HALO, "showlegend": False}),
+    "highlighted": (1, "highlighted", _HALO),
+    "highlighted row": (2, "highlighted", _HALO),
     **{name: (1, STYLES[name][0], line(STYLES[name][1], STYLES[name][2], 2)) for name in ESTIMATORS},
     "weights kept": (1, "weights kept", _marks("star", _COLOURS, 10, 0)),
     "training stops": (1, "training stops", _marks("x-thin", BATCH, 10, 3)),
@@ -47,108 +46,13 @@ _LINES = {
 }
 
 
-def race_traces(replays, kept, lost, *, momentum, batch_size, momenta, batch_sizes, chosen, restore, metric):
-    """Compute the lines of `race_figure`.
+def axes(batch_sizes):
+    """Draw what early stopping watches over steps, the accuracy of what it keeps, and the landscape, all empty.
 
     Parameters
     ----------
-    replays : dict of str to Replay
-        Of one recording, for each of `bn_teach.replay.ESTIMATORS`.
-    kept : dict of str to Kept
-        What early stopping keeps under each, watching `metric`.
-    lost : dict of int to (numpy.ndarray or None)
-        Batch size to the percentage points of accuracy that the moving average loses against exact
-        statistics, one for each of `momenta`. None: its training diverged; absent: not known yet.
-    momentum, batch_size : float, int
-        The current choice.
-    momenta, batch_sizes : sequence
-        Axes of the landscape.
-    chosen : str
-        The highlighted estimator.
-    restore : str
-        "with" the statistics of the step whose weights are kept, or "without": with the latest.
-    metric : str
-        "validation_accuracy" or "validation_loss".
-
-    Returns
-    -------
-    dict of str to (numpy.ndarray, numpy.ndarray) or, for the landscape, three arrays
-    """
-    exact = replays["algorithm2"]
-    steps = exact.steps.astype(np.float64)
-    curves = {name: (steps, getattr(replays[name], metric)) for name in ESTIMATORS}
-    rows = np.arange(len(ESTIMATORS), dtype=np.float64)
-    best, seen, latest = (
-        np.array([getattr(kept[name], which) for name in ESTIMATORS], dtype=np.float64)
-        for which in ("best_step", "seen", "latest")
-    )
-    at_best = np.searchsorted(steps, best)
-    stop = float(kept[chosen].stop_step)
-    low, high = race_ranges(replays, metric=metric)["xaxis2"]
-    row = float(ESTIMATORS.index(chosen))
-    return {
-        **curves,
-        "highlighted": curves[chosen],
-        "highlighted row": (np.array([low, high]), np.array([row, row])),
-        "weights kept": (best, np.array([curves[name][1][k] for name, k in zip(ESTIMATORS, at_best, strict=True)])),
-        "training stops": (np.array([stop]), curves[chosen][1][steps == stop]),
-        "under exact statistics": (exact.validation_accuracy[at_best], rows),
-        "seen when kept": (seen, rows),
-        "as restored": (seen if restore == "with" else latest, rows),
-        "landscape": _landscape(lost, momenta, batch_sizes),
-        "here": (np.array([float(momenta.index(momentum))]), np.array([float(batch_sizes.index(batch_size))])),
-    }
-
-
-def race_ranges(replays, *, metric, momenta=None, pytorch=False):
-    """Axis ranges and titles of `race_figure`: of the run alone, so that they hold still under momentum.
-
-    Parameters
-    ----------
-    replays : dict of str to Replay
-    metric : str
-    momenta : sequence of float, optional
-        To write along the landscape.
-    pytorch : bool
-        Write them the PyTorch way.
-
-    Returns
-    -------
-    dict of str to list of two float, or to a dict of what else changes there
-    """
-    exact = replays["algorithm2"]
-    end, best = exact.validation_accuracy[-1], exact.validation_accuracy.max()
-    top = float(min(best + 0.05, 1.02))
-    classes = exact.recording.dataset.num_classes
-    watched = [float(max(end - 0.3, 0.0)), top]
-    if metric == "validation_loss":
-        watched = [0.0, math.log(classes)]  # the loss of guessing
-    ranges = {
-        "xaxis": [0.0, float(max(exact.recording.steps, 1))],
-        "yaxis": watched,
-        "xaxis2": [float(max(end - 0.5, 0.0)), top],
-        "annotations[0]": {"text": metric.replace("_", " ")},
-    }
-    if momenta is not None:
-        ranges["xaxis3"] = {"ticktext": _ticks(momenta, pytorch)}
-    return ranges
-
-
-def race_figure(replays, kept, lost, *, momenta, batch_sizes, pytorch=False, **choice):
-    """Draw six estimators on the same weights, what early stopping keeps under each, and the landscape.
-
-    Parameters
-    ----------
-    replays, kept, lost, momenta, batch_sizes, **choice
-        As in `race_traces`. `replays` may be None: axes and empty lines, to be filled later.
-    pytorch : bool
-        Write momentum the PyTorch way.
-
-    Returns
-    -------
-    plotly.graph_objects.Figure
-        Three panels: what early stopping watches, over steps; the accuracy of the weights it keeps;
-        the accuracy lost over momentum and batch size.
+    batch_sizes : tuple of int
+        Rows of the landscape; its columns are `MOMENTA`.
     """
     figure = panels(
         ("validation accuracy", "accuracy of the weights kept", "points lost by the moving average"),
@@ -160,27 +64,7 @@ def race_figure(replays, kept, lost, *, momenta, batch_sizes, pytorch=False, **c
         ),
         widths=(0.36, 0.26, 0.38),
     )
-    figure.add_trace(
-        go.Heatmap(
-            meta="landscape",
-            x=np.empty(0),
-            y=np.empty(0),
-            z=np.empty(0),
-            zmin=-SATURATED,
-            zmax=SATURATED,
-            colorscale=[
-                [0.0, "rgba(0, 114, 178, 0.65)"],
-                [0.5, "rgba(128, 128, 128, 0)"],
-                [1.0, "rgba(213, 94, 0, 0.65)"],
-            ],
-            showscale=False,
-            texttemplate="%{z:.1f}",
-            textfont={"size": 11},
-            hovertemplate="%{z:.1f} percentage points lost<extra></extra>",
-        ),
-        row=1,
-        col=3,
-    )
+    figure.add_trace(_heat_map(), row=1, col=3)
     figure.update_yaxes(
         tickvals=list(range(len(ESTIMATORS))),
         ticktext=[STYLES[name][0] for name in ESTIMATORS],
@@ -189,39 +73,199 @@ def race_figure(replays, kept, lost, *, momenta, batch_sizes, pytorch=False, **c
         zeroline=False,
         col=2,
     )
-    figure.update_xaxes(tickvals=list(range(len(momenta))), ticktext=_ticks(momenta, pytorch), tickangle=0, col=3)
-    figure.update_yaxes(tickvals=list(range(len(batch_sizes))), ticktext=[str(m) for m in batch_sizes], col=3)
-    figure.update_xaxes(range=[-0.5, len(momenta) - 0.5], showgrid=False, zeroline=False, col=3)
-    figure.update_yaxes(range=[-0.5, len(batch_sizes) - 0.5], showgrid=False, zeroline=False, col=3)
-    figure.update_layout(shapes=[_frame(len(momenta), len(batch_sizes))])
-    if replays is None:
-        return figure
-    traces = race_traces(replays, kept, lost, momenta=momenta, batch_sizes=batch_sizes, **choice)
-    fill(figure, traces, race_ranges(replays, metric=choice["metric"], momenta=momenta, pytorch=pytorch))
+    columns, rows = len(MOMENTA), len(batch_sizes)
+    common = {"showgrid": False, "zeroline": False, "col": 3}
+    figure.update_xaxes(
+        tickvals=list(range(columns)), ticktext=_ticks(False), tickangle=0, range=[-0.5, columns - 0.5], **common
+    )
+    figure.update_yaxes(
+        tickvals=list(range(rows)), ticktext=[str(m) for m in batch_sizes], range=[-0.5, rows - 0.5], **common
+    )
+    # An outline of the landscape, so that its empty part is seen to be a part of it.
+    ends = {"x0": -0.5, "x1": columns - 0.5, "y0": -0.5, "y1": rows - 0.5}
+    figure.add_shape(type="rect", xref="x3", yref="y3", line={"color": GRID, "width": 1}, **ends)
     return figure
 
 
-def _landscape(lost, momenta, batch_sizes):
+def _heat_map():
+    most = 10.0  # percentage points at which the colour stops deepening; the number in the cell goes on
+    return go.Heatmap(
+        meta="landscape",
+        x=np.empty(0),
+        y=np.empty(0),
+        z=np.empty(0),
+        zmin=-most,
+        zmax=most,
+        # See-through, so that the numbers in the cells are readable on white and on dark grey.
+        colorscale=[[0.0, see_through(RUNNING, 0.65)], [0.5, see_through(BATCH, 0)], [1.0, see_through(EXACT, 0.65)]],
+        showscale=False,
+        texttemplate="%{z:.1f}",
+        textfont={"size": 11},
+        hovertemplate="%{z:.1f} percentage points lost<extra></extra>",
+    )
+
+
+def picture(state, batch_sizes, replays, kept, lost):
+    """Show how six estimators judge the same weights, what early stopping keeps under each, and where the valley lies.
+
+    Parameters
+    ----------
+    state : EstimatorRaceState
+    batch_sizes : tuple of int
+        As in `axes`.
+    replays : dict of str to Replay
+        Of one recording, for each of `bn_teach.replay.ESTIMATORS`.
+    kept : dict of str to Kept
+        What early stopping keeps under each.
+    lost : dict of int to (numpy.ndarray or None)
+        Batch size to the percentage points of accuracy that the moving average loses against exact
+        statistics, one for each of `MOMENTA`. None: its training diverged; absent: not asked for, or not
+        known yet.
+
+    Returns
+    -------
+    Picture
+    """
+    ranges = _ranges(state, replays["algorithm2"])
+    traces = {
+        **_traces(state, replays, kept, ranges["xaxis2"]),
+        "landscape": _landscape(batch_sizes, lost),
+        "here": (
+            np.array([float(MOMENTA.index(state.momentum))]),
+            np.array([float(batch_sizes.index(state.batch_size))]),
+        ),
+    }
+    return Picture(traces, ranges, _sentence(state, batch_sizes, replays, kept, lost))
+
+
+def _traces(state, replays, kept, whole_row):
+    exact, chosen = replays["algorithm2"], state.estimator
+    steps = exact.steps.astype(np.float64)
+    curves = {name: (steps, getattr(replays[name], state.metric)) for name in ESTIMATORS}
+    rows = np.arange(len(ESTIMATORS), dtype=np.float64)
+    best, seen, latest = (
+        np.array([getattr(kept[name], which) for name in ESTIMATORS], dtype=np.float64)
+        for which in ("best_step", "seen", "latest")
+    )
+    at_best = np.searchsorted(steps, best)
+    stop = float(kept[chosen].stop_step)
+    return {
+        **curves,
+        "highlighted": curves[chosen],
+        "highlighted row": (np.array(whole_row), np.full(2, float(ESTIMATORS.index(chosen)))),
+        "weights kept": (best, np.array([curves[name][1][k] for name, k in zip(ESTIMATORS, at_best)])),
+        "training stops": (np.array([stop]), curves[chosen][1][steps == stop]),
+        "under exact statistics": (exact.validation_accuracy[at_best], rows),
+        "seen when kept": (seen, rows),
+        "as restored": (seen if state.restore == "with" else latest, rows),
+    }
+
+
+def _ranges(state, exact):
+    """Of the run alone, so that they hold still under momentum."""
+    end, best = exact.validation_accuracy[-1], exact.validation_accuracy.max()
+    top = float(min(best + 0.05, 1.02))
+    watched = [float(max(end - 0.3, 0.0)), top]
+    if state.metric == "validation_loss":
+        watched = [0.0, math.log(exact.recording.dataset.num_classes)]  # the loss of guessing
+    return {
+        "xaxis": [0.0, float(max(exact.recording.steps, 1))],
+        "yaxis": watched,
+        "xaxis2": [float(max(end - 0.5, 0.0)), top],
+        "annotations[0]": {"text": state.metric.replace("_", " ")},
+        "xaxis3": {"ticktext": _ticks(state.pytorch_momentum)},
+    }
+
+
+def _landscape(batch_sizes, lost):
     """Columns x, y, z of the heat map, NaN where nothing is known: one cell for every pair, whatever is known."""
-    x, y = np.meshgrid(np.arange(len(momenta), dtype=np.float64), np.arange(len(batch_sizes), dtype=np.float64))
-    unknown = np.full(len(momenta), np.nan)
+    x, y = np.meshgrid(np.arange(float(len(MOMENTA))), np.arange(float(len(batch_sizes))))
+    unknown = np.full(len(MOMENTA), np.nan)
     rows = [unknown if lost.get(m) is None else lost[m] for m in batch_sizes]
     return x.ravel(), y.ravel(), np.round(np.concatenate(rows), 1) + 0.0  # no minus zero
 
 
-def _ticks(momenta, pytorch):
-    return [f"{1 - p if pytorch else p:.4g}".removeprefix("0") or "0" for p in momenta]
+def _ticks(pytorch):
+    return [f"{1 - p if pytorch else p:.4g}".removeprefix("0") or "0" for p in MOMENTA]
 
 
-def _frame(columns, rows):
-    """An outline of the landscape, so that its empty part is seen to be a part of it."""
-    return {
-        "type": "rect",
-        "xref": "x3",
-        "yref": "y3",
-        "x0": -0.5,
-        "x1": columns - 0.5,
-        "y0": -0.5,
-        "y1": rows - 0.5,
-        "line": {"color": GRID, "width": 1},
-    }
+# In words
+
+NAMES = {
+    "ema": "Moving average",
+    "debiased": "Moving average freed of its start",
+    "cumulative": "Cumulative average",
+    "algorithm2": "Exact statistics by Algorithm 2",
+    "population": "Exact statistics of one pass",
+    "batch": "Each mini-batch's own statistics",
+}
+
+
+def _sentence(state, batch_sizes, replays, kept, lost):
+    """Say which weights are kept, what they are worth, and where the valley lies."""
+    choice, exact = kept[state.estimator], replays["algorithm2"]
+    under_exact = float(exact.validation_accuracy[exact.steps == choice.best_step][0])
+    momentum = f" with momentum {state.momentum:g}" if state.estimator in MOVED_BY_MOMENTUM else ""
+    return " ".join(
+        [
+            f"{NAMES[state.estimator]}{momentum}: {_stopped(state, choice, exact.steps.tolist())}",
+            _restored(state, choice),
+            f"Under exact statistics the same weights have {percent(under_exact)}.",
+            _others(kept),
+            *_valley(state, batch_sizes, lost),
+        ]
+    )
+
+
+def _stopped(state, choice, checkpoints):
+    watched = state.metric.replace("_", " ")
+    waited = checkpoints.index(choice.stop_step) - checkpoints.index(choice.best_step)
+    end = "; the run ends before patience does"
+    if waited >= state.patience:
+        end = f" and stops at step {choice.stop_step}"
+    return f"early stopping on {watched} keeps the weights of step {choice.best_step}{end}."
+
+
+def _restored(state, choice):
+    seen, latest = percent(choice.seen), percent(choice.latest)
+    if state.estimator == "batch":
+        return f"They have {seen}, and there is no statistic to restore: every mini-batch brings its own."
+    if state.restore == "with":
+        return (
+            f"Restored with the statistics of that step they have the accuracy that was seen, {seen}; with the latest "
+            f"ones it would be {latest}."
+        )
+    return (
+        f"{seen} was seen then. Restored with the latest statistics, of step {choice.stop_step}, they have {latest}: "
+        f"the newer statistics {cost(choice.latest - choice.seen)}."
+    )
+
+
+def _others(kept):
+    steps = sorted({one.best_step for one in kept.values()})
+    if len(steps) == 1:
+        return "All six estimators keep the same checkpoint."
+    return f"The six estimators keep {len(steps)} different checkpoints, of steps {steps[0]} to {steps[-1]}."
+
+
+def _valley(state, batch_sizes, lost):
+    """Of the current batch size, and what is known of the others."""
+    if (here := lost.get(state.batch_size)) is not None:
+        yield f"Landscape, batch size {state.batch_size}: {_cheap(here)}."
+    if diverged := [str(m) for m, points in lost.items() if points is None]:
+        yield f"Training diverged at batch size {', '.join(diverged)}."
+    wanted = len(batch_sizes) if state.landscape else 1
+    if len(lost) < wanted:
+        yield f"({len(lost)} of {wanted} batch sizes so far; the others are being trained.)"
+
+
+def _cheap(points_lost):
+    """Say under which momenta less than a percentage point is lost."""
+    cheap = [k for k, points in enumerate(points_lost) if points < 1]
+    if not cheap:
+        return "every momentum loses a percentage point or more"
+    if len(cheap) == len(MOMENTA):
+        return "no momentum loses as much as a percentage point"
+    if cheap == list(range(cheap[0], cheap[-1] + 1)) and len(cheap) > 1:
+        return f"momenta from {MOMENTA[cheap[0]]:g} to {MOMENTA[cheap[-1]]:g} lose less than a percentage point"
+    return f"less than a percentage point is lost with momentum {', '.join(f'{MOMENTA[k]:g}' for k in cheap)}"

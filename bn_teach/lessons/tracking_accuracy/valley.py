@@ -1,8 +1,8 @@
-"""The valley: accuracy lost over momentum, a line for every batch size, a band over seeds. Drawn from a sweep."""
+"""The picture of `ValleyFigure`: accuracy lost over momentum, a line for every batch size, a band over seeds."""
 
 import numpy as np
 
-from bn_teach.lessons.shared.panels import BATCH, EXACT, OWN, RUNNING, fill, line, panels
+from bn_teach.lessons.shared.panels import BATCH, EXACT, OWN, RUNNING, Picture, line, panels, see_through
 
 _STYLES = (  # one for each batch size
     (RUNNING, "solid"),
@@ -12,116 +12,87 @@ _STYLES = (  # one for each batch size
     ("#A6761D", "8px,2px,2px,2px"),
     (BATCH, "3px,3px"),
 )
-LINE, LEAST, MOST, NOTHING = "the median", "the least", "the most", "nothing lost"
 
 
-def valley_traces(swept):
-    """Compute the lines of `valley_figure`.
-
-    Parameters
-    ----------
-    swept : Sweep
-        Under the estimators "ema" and "algorithm2", its configurations alike but for batch size and seed.
-
-    Returns
-    -------
-    dict of str to (numpy.ndarray, numpy.ndarray)
-        Key to x (which of the momenta, from the lowest, 0) and y (percentage points).
-    """
-    order = np.argsort(swept.momenta)
-    x = np.arange(float(len(order)))
-    traces = {NOTHING: (x[[0, -1]] + [-0.4, 0.4], np.zeros(2))}
-    for m, (least, middle, most) in _bands(swept).items():
-        for name, values in ((LINE, middle), (LEAST, least), (MOST, most)):
-            traces[_key(m, name)] = x, values[order]
-    return traces
-
-
-def valley_ranges(swept):
-    """Axis ranges and marks of `valley_figure`.
-
-    Parameters
-    ----------
-    swept : Sweep
-
-    Returns
-    -------
-    dict of str to list of float, or to a dict of what else changes there
-    """
-    momenta = np.sort(swept.momenta)
-    values = np.concatenate([band.ravel() for band in _bands(swept).values()])
-    margin = max(0.05 * float(np.ptp(values)), 0.5)
-    return {
-        "xaxis": {
-            "range": [-0.4, len(momenta) - 0.6],
-            "tickvals": [float(place) for place in range(len(momenta))],
-            "ticktext": [f"{p:g}" for p in momenta],
-        },
-        "yaxis": [min(float(values.min()), 0.0) - margin, float(values.max()) + margin],
-    }
-
-
-def valley_figure(swept):
-    """Draw what the moving average loses against exact statistics at the end of the run, over momentum.
+def axes(swept):
+    """Draw percentage points over momentum, without lines.
 
     Parameters
     ----------
     swept : Sweep
         Under the estimators "ema" and "algorithm2", its configurations alike but for batch size and seed.
-
-    Returns
-    -------
-    plotly.graph_objects.Figure
-        A line for every batch size: the median of its seeds, in a band from the least to the most.
 
     Raises
     ------
     ValueError
         For other configurations, more than 6 batch sizes, or a sweep without the two estimators.
-
-    Examples
-    --------
-    >>> from bn_teach.data import load_digits
-    >>> from bn_teach.sweep import sweep
-    >>> from bn_teach.training import TrainingConfig
-    >>> configs = [TrainingConfig(batch_size=m, steps=20, seed=seed) for m in (4, 64) for seed in (0, 1)]
-    >>> swept = sweep(load_digits(), configs, (0.5, 0.9), estimators=("ema", "algorithm2"))
-    >>> [trace.name for trace in valley_figure(swept).data if trace.showlegend]
-    ['batch size 4', 'batch size 64', 'exact statistics']
     """
-    bands = _bands(swept)
+    momenta, bands = _bands(swept)
     if len(bands) > len(_STYLES):
         raise ValueError(f"swept must have at most {len(_STYLES)} batch sizes, got {len(bands)}")
-    lines = {}
+    lines, edge = {}, {"mode": "lines", "line": {"width": 0}, "hoverinfo": "skip"}
     for m, (color, dash) in zip(bands, _STYLES):
         name = f"batch size {m}"
-        edge = {"mode": "lines", "line": {"width": 0}, "hoverinfo": "skip"}
-        lines[_key(m, LINE)] = 1, name, line(color, dash)
-        lines[_key(m, LEAST)] = 1, name, edge
-        lines[_key(m, MOST)] = 1, name, {**edge, "fill": "tonexty", "fillcolor": _see_through(color)}
-    lines[NOTHING] = 1, "exact statistics", line(EXACT, "dash", 2)
+        lines[f"{name}: the median"] = (1, name, line(color, dash))
+        lines[f"{name}: the least"] = (1, name, edge)
+        filled = {"fill": "tonexty", "fillcolor": see_through(color, 0.2)}  # down to the line before
+        lines[f"{name}: the most"] = (1, name, edge | filled)
+    lines["nothing lost"] = (1, "exact statistics", line(EXACT, "dash", 2))
     figure = panels(
         ("percentage points of accuracy lost by the moving average",),
         lines,
         x_titles=("momentum (line: median of the seeds; band: from the least to the most)",),
     )
-    fill(figure, valley_traces(swept), valley_ranges(swept))
-    return figure
+    places = [float(place) for place in range(len(momenta))]
+    return figure.update_xaxes(tickvals=places, ticktext=[f"{p:g}" for p in momenta])
+
+
+def picture(swept):
+    """Show what the moving average loses against exact statistics at the end of the run, over momentum.
+
+    Parameters
+    ----------
+    swept : Sweep
+        As in `axes`.
+
+    Returns
+    -------
+    Picture
+        x is which of the momenta, from the lowest, 0; y percentage points.
+    """
+    momenta, bands = _bands(swept)
+    x = np.arange(float(len(momenta)))
+    traces = {"nothing lost": (x[[0, -1]] + [-0.4, 0.4], np.zeros(2))}
+    for m, band in bands.items():
+        traces |= {f"batch size {m}: the {which}": (x, y) for which, y in zip(("least", "median", "most"), band)}
+    values = np.concatenate([band.ravel() for band in bands.values()])
+    margin = max(0.05 * float(np.ptp(values)), 0.5)
+    ranges = {
+        "xaxis": [-0.4, len(momenta) - 0.6],
+        "yaxis": [min(float(values.min()), 0.0) - margin, float(values.max()) + margin],
+    }
+    return Picture(traces, ranges, _sentence(momenta, bands))
 
 
 def _bands(swept):
-    """Batch size to percentage points, shape (3, M)."""
+    """Momenta from the lowest on, shape (M,), and batch size to percentage points, shape (3, M)."""
+    order = np.argsort(swept.momenta)
     bands = swept.bands()
-    by_size = {config.batch_size: 100 * band for config, band in bands.items()}
+    by_size = {config.batch_size: 100 * band[:, order] for config, band in bands.items()}
     if len(by_size) < len(bands):
         raise ValueError("swept must have configurations that are alike but for batch size and seed, got others")
-    return dict(sorted(by_size.items()))
+    return swept.momenta[order], dict(sorted(by_size.items()))
 
 
-def _key(batch_size, name):
-    return f"batch size {batch_size}: {name}"
-
-
-def _see_through(color):
-    red, green, blue = (int(color[i : i + 2], 16) for i in (1, 3, 5))
-    return f"rgba({red}, {green}, {blue}, 0.2)"
+def _sentence(momenta, bands):
+    """Say for every batch size where least is lost, and how much at both ends."""
+    told = []
+    for m, band in bands.items():
+        # The z writes no minus zero.
+        points = [f"{middle:z.1f} ({least:z.1f} to {most:z.1f})" for least, middle, most in band.T]
+        best = int(band[1].argmin())
+        told.append(
+            f"Batch size {m}: least is lost at momentum {momenta[best]:g}, {points[best]}; {points[0]} at "
+            f"{momenta[0]:g} and {points[-1]} at {momenta[-1]:g}."
+        )
+    return f"Percentage points, median of the seeds (least to most). {' '.join(told)}"
