@@ -1,16 +1,31 @@
 """What controls offer, and how choices and numbers are written wherever they stand."""
 
+from dataclasses import dataclass
+
 MOMENTA = (0.0, 0.1, 0.5, 0.8, 0.9, 0.95, 0.99, 0.995, 0.999)
 BATCH_SIZES = (2, 4, 8, 16, 32, 64, 128, 256)
 
-ESTIMATOR_LABELS = {
-    "ema": "moving average",
-    "debiased": "moving average, freed of its start",
-    "cumulative": "cumulative average",
-    "algorithm2": "exact: Algorithm 2",
-    "population": "exact: one pass of all data",
-    "batch": "each mini-batch's own (eval() forgotten)",
+
+@dataclass(frozen=True)
+class Words:
+    """What an estimator is called: as a choice, beside its line, and at the start of a sentence."""
+
+    label: str
+    short: str
+    subject: str
+
+
+ESTIMATOR_WORDS = {
+    "ema": Words("moving average", "moving average", "Moving average"),
+    "debiased": Words("moving average, freed of its start", "freed of its start", "Moving average freed of its start"),
+    "cumulative": Words("cumulative average", "cumulative", "Cumulative average"),
+    "algorithm2": Words("exact: Algorithm 2", "Algorithm 2", "Exact statistics by Algorithm 2"),
+    "population": Words("exact: one pass of all data", "one pass", "Exact statistics of one pass"),
+    "batch": Words("each mini-batch's own (eval() forgotten)", "own mini-batch", "Each mini-batch's own statistics"),
 }
+"""In the order of `bn_teach.replay.ESTIMATORS`; how their lines look is in `panels.ESTIMATOR_STYLES`."""
+
+ESTIMATOR_LABELS = {name: words.label for name, words in ESTIMATOR_WORDS.items()}
 
 PRESETS = {
     "PyTorch's default": {"momentum": 0.9, "unbiased": True},

@@ -8,6 +8,15 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 BATCH, RUNNING, EXACT, OWN = "#808080", "#0072B2", "#D55E00", "#009E73"
+DEBIASED, CUMULATIVE, POPULATION = "#8A63D2", "#C4568B", "#A6761D"
+ESTIMATOR_STYLES = {  # colour and dash, in the order of `bn_teach.replay.ESTIMATORS`
+    "ema": (RUNNING, "solid"),
+    "debiased": (DEBIASED, "10px,3px"),
+    "cumulative": (CUMULATIVE, "dashdot"),
+    "algorithm2": (EXACT, "dash"),
+    "population": (POPULATION, "8px,2px,2px,2px"),
+    "batch": (OWN, "dot"),
+}
 # Text is readable on white and on dark grey; in JupyterLab the explorers' style sheet sharpens it.
 TEXT, GRID = "#767676", "rgba(128, 128, 128, 0.25)"
 PANEL, GAP = 225, 78  # heights in pixels: of a panel, and of what lies between two of them: ticks and titles

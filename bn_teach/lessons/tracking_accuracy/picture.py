@@ -5,20 +5,22 @@ import math
 import numpy as np
 import plotly.graph_objects as go
 
-from bn_teach.lessons.shared.choices import MOMENTA, cost, percent
-from bn_teach.lessons.shared.panels import BATCH, EXACT, GRID, OWN, RUNNING, TEXT, Picture, line, panels, see_through
+from bn_teach.lessons.shared.choices import ESTIMATOR_WORDS, MOMENTA, cost, percent
+from bn_teach.lessons.shared.panels import (
+    BATCH,
+    ESTIMATOR_STYLES,
+    EXACT,
+    GRID,
+    RUNNING,
+    TEXT,
+    Picture,
+    line,
+    panels,
+    see_through,
+)
 from bn_teach.replay import ESTIMATORS, MOVED_BY_MOMENTUM
 
-DEBIASED, CUMULATIVE, POPULATION = "#8A63D2", "#C4568B", "#A6761D"
-STYLES = {
-    "ema": ("moving average", RUNNING, "solid"),
-    "debiased": ("freed of its start", DEBIASED, "10px,3px"),
-    "cumulative": ("cumulative", CUMULATIVE, "dashdot"),
-    "algorithm2": ("Algorithm 2", EXACT, "dash"),
-    "population": ("one pass", POPULATION, "8px,2px,2px,2px"),
-    "batch": ("own mini-batch", OWN, "dot"),
-}
-_COLOURS = [STYLES[name][1] for name in ESTIMATORS]
+_COLOURS = [color for color, _ in ESTIMATOR_STYLES.values()]
 
 
 def _marks(symbol, color, size, width=2):
@@ -36,7 +38,7 @@ _HALO = {
 _LINES = {
     "highlighted": (1, "highlighted", _HALO),
     "highlighted row": (2, "highlighted", _HALO),
-    **{name: (1, STYLES[name][0], line(STYLES[name][1], STYLES[name][2], 2)) for name in ESTIMATORS},
+    **{name: (1, ESTIMATOR_WORDS[name].short, line(*style, 2)) for name, style in ESTIMATOR_STYLES.items()},
     "weights kept": (1, "weights kept", _marks("star", _COLOURS, 10, 0)),
     "training stops": (1, "training stops", _marks("x-thin", BATCH, 10, 3)),
     "under exact statistics": (2, "under exact statistics", _marks("line-ns", EXACT, 18)),
@@ -67,7 +69,7 @@ def axes(batch_sizes):
     figure.add_trace(_heat_map(), row=1, col=3)
     figure.update_yaxes(
         tickvals=list(range(len(ESTIMATORS))),
-        ticktext=[STYLES[name][0] for name in ESTIMATORS],
+        ticktext=[words.short for words in ESTIMATOR_WORDS.values()],
         ticklabelposition="inside top",
         range=[len(ESTIMATORS) - 0.5, -0.9],
         zeroline=False,
@@ -191,15 +193,6 @@ def _ticks(pytorch):
 
 # In words
 
-NAMES = {
-    "ema": "Moving average",
-    "debiased": "Moving average freed of its start",
-    "cumulative": "Cumulative average",
-    "algorithm2": "Exact statistics by Algorithm 2",
-    "population": "Exact statistics of one pass",
-    "batch": "Each mini-batch's own statistics",
-}
-
 
 def _sentence(state, batch_sizes, replays, kept, lost):
     """Say which weights are kept, what they are worth, and where the valley lies."""
@@ -208,7 +201,7 @@ def _sentence(state, batch_sizes, replays, kept, lost):
     momentum = f" with momentum {state.momentum:g}" if state.estimator in MOVED_BY_MOMENTUM else ""
     return " ".join(
         [
-            f"{NAMES[state.estimator]}{momentum}: {_stopped(state, choice, exact.steps.tolist())}",
+            f"{ESTIMATOR_WORDS[state.estimator].subject}{momentum}: {_stopped(state, choice, exact.steps.tolist())}",
             _restored(state, choice),
             f"Under exact statistics the same weights have {percent(under_exact)}.",
             _others(kept),

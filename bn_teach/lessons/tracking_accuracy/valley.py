@@ -2,14 +2,26 @@
 
 import numpy as np
 
-from bn_teach.lessons.shared.panels import BATCH, EXACT, OWN, RUNNING, Picture, line, panels, see_through
+from bn_teach.lessons.shared.panels import (
+    BATCH,
+    CUMULATIVE,
+    DEBIASED,
+    EXACT,
+    OWN,
+    POPULATION,
+    RUNNING,
+    Picture,
+    line,
+    panels,
+    see_through,
+)
 
-_STYLES = (  # one for each batch size
+_STYLES = (  # one for each batch size, in colours that can be told apart
     (RUNNING, "solid"),
-    ("#C4568B", "10px,3px"),
+    (CUMULATIVE, "10px,3px"),
     (OWN, "dot"),
-    ("#8A63D2", "dashdot"),
-    ("#A6761D", "8px,2px,2px,2px"),
+    (DEBIASED, "dashdot"),
+    (POPULATION, "8px,2px,2px,2px"),
     (BATCH, "3px,3px"),
 )
 
