@@ -200,6 +200,14 @@ def dropdown(description, options, value=None, width="330px"):
     )
 
 
+def played_slider(description, value, lowest, highest, step=1, *, width, interval):
+    """Build the control ``play``, and the slider of whole numbers that it moves every `interval` milliseconds."""
+    slider = widgets.IntSlider(value, lowest, highest, step, **_described(description, width))
+    play = widgets.Play(value, min=lowest, max=highest, step=step, interval=interval)
+    widgets.link((play, "value"), (slider, "value"))
+    return play, slider
+
+
 def number_box(description, value, highest, width="120px"):
     """Build a box for a whole number from 0."""
     return widgets.BoundedIntText(value, min=0, max=highest, **_described(description, width))
