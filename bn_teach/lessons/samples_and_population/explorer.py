@@ -1,20 +1,13 @@
 """Slide batch size, and see how the statistics of mini-batches scatter around those of their population."""
 
-from dataclasses import dataclass, fields
-
-import ipywidgets as widgets
+from dataclasses import dataclass
+from functools import lru_cache
 
 from bn_teach.data import EmpiricalPopulation, ExponentialPopulation, GaussianPopulation
 from bn_teach.lessons.samples_and_population.experiment import sample_batches
-from bn_teach.lessons.samples_and_population.picture import (
-    batch_statistics_figure,
-    batch_statistics_ranges,
-    batch_statistics_traces,
-)
-from bn_teach.lessons.samples_and_population.sentence import batch_statistics_sentence
+from bn_teach.lessons.samples_and_population.picture import axes, picture
 from bn_teach.lessons.shared.choices import BATCH_SIZES
-from bn_teach.lessons.shared.explorer import folded, number_slider, row
-from bn_teach.lessons.shared.live_figure import LiveFigure
+from bn_teach.lessons.shared.explorer import checkbox, dropdown, folded, number_box, number_slider, row, seed_box
 from bn_teach.lessons.shared.training import TrainingExplorer
 from bn_teach.training import TrainingConfig
 
@@ -61,8 +54,7 @@ class BatchStatisticsExplorer(TrainingExplorer):
     controls : dict
         ``batch_size``, ``data`` ("gaussian", "skewed", "unit"), ``variances`` ("both", "biased",
         "unbiased"), ``unit`` (of layer 1), ``batches``, ``seed``, ``zoom``.
-    state : BatchStatisticsState
-    figure, view, status
+    state, figure, view, status
         As in every explorer.
 
     Raises
@@ -79,12 +71,23 @@ class BatchStatisticsExplorer(TrainingExplorer):
     True
     """
 
+    State = BatchStatisticsState
+
     def __init__(self, dataset=None, config=TrainingConfig()):
         super().__init__(dataset, config)
-        self._drawn = None
-        self.figure = LiveFigure(batch_statistics_figure(None))
-        self._build_controls()
+        self._sample = lru_cache(maxsize=1)(self._sample)  # a change of looks draws nothing anew
+        last = self.config.hidden[0] - 1
+        self.controls = {
+            "batch_size": number_slider("batch size", BATCH_SIZES, 16, width="360px"),
+            "data": dropdown("data", DATA_LABELS, width="270px"),
+            "variances": dropdown("variances", VARIANCE_LABELS, width="220px"),
+            "unit": number_box("unit", min(7, last), last),
+            "batches": dropdown("number of mini-batches", {n: f"{n:,}" for n in BATCHES}, 5000, "260px"),
+            "seed": seed_box(),
+            "zoom": checkbox("zoom in on the histograms", width="250px"),
+        }
         self._assemble(
+            axes(),
             [
                 row(self.controls["batch_size"], self.controls["data"], self.controls["variances"]),
                 folded(
@@ -95,80 +98,30 @@ class BatchStatisticsExplorer(TrainingExplorer):
             plot_label="Three panels: a population with the values of one mini-batch, and the histograms of the "
             "means and of the variances of many mini-batches, with closed-form curves over them",
         )
-        self._update()
-
-    @property
-    def state(self):
-        """What the controls say now."""
-        names = [field.name for field in fields(BatchStatisticsState)]
-        return BatchStatisticsState(**{name: self.controls[name].value for name in names})
-
-    def _build_controls(self):
-        plain = {"style": {"description_width": "initial"}}
-        narrow = {**plain, "layout": widgets.Layout(width="120px")}
-        last_unit = self.config.hidden[0] - 1
-        self.controls = {
-            "batch_size": number_slider("batch size", BATCH_SIZES, 16, width="360px"),
-            "data": widgets.Dropdown(
-                options=[(label, name) for name, label in DATA_LABELS.items()],
-                description="data",
-                layout=widgets.Layout(width="270px"),
-                **plain,
-            ),
-            "variances": widgets.Dropdown(
-                options=[(label, name) for name, label in VARIANCE_LABELS.items()],
-                description="variances",
-                layout=widgets.Layout(width="220px"),
-                **plain,
-            ),
-            "unit": widgets.BoundedIntText(min(7, last_unit), min=0, max=last_unit, description="unit", **narrow),
-            "batches": widgets.Dropdown(
-                options=[(f"{count:,}", count) for count in BATCHES],
-                value=5000,
-                description="number of mini-batches",
-                layout=widgets.Layout(width="260px"),
-                **plain,
-            ),
-            "seed": widgets.BoundedIntText(0, min=0, max=10**6, description="seed", **narrow),
-            "zoom": widgets.Checkbox(
-                False,
-                description="zoom in on the histograms",
-                indent=False,
-                layout=widgets.Layout(width="250px"),
-            ),
-        }
-
-    def _draw(self):
-        state = self.state
-        population = self._population(state)
-        if population is None:
-            return None
-        sample = self._sample(population, state)
-        return (
-            batch_statistics_traces(sample, variances=state.variances),
-            batch_statistics_ranges(sample, zoom=state.zoom),
-            batch_statistics_sentence(sample, variances=state.variances),
-        )
-
-    def _population(self, state):
-        """What the mini-batches come from, or None while the network is still being trained."""
-        if state.data != "unit":
-            self._stop_training()
-            return GaussianPopulation() if state.data == "gaussian" else ExponentialPopulation()
-        remembered = self._remembered(self.config)
-        return remembered and EmpiricalPopulation(remembered[1][:, state.unit])
 
     def _prepare(self, recording):
         """What the first layer makes of every training example, one column for each unit."""
         network = recording.network_at(len(recording.checkpoint_steps) - 1)
         return (network.layers[0](self.dataset.train_x.astype(self.config.dtype)),)
 
-    def _sample(self, population, state):
-        """Draw, unless it would be the same as the last time (only the look changed)."""
-        wanted = (state.data, state.unit if state.data == "unit" else None, state.batch_size, state.batches, state.seed)
-        if self._drawn is None or self._drawn[0] != wanted:
-            self._drawn = (wanted, sample_batches(population, state.batch_size, state.batches, state.seed))
-        return self._drawn[1]
+    def _draw(self):
+        state = self.state
+        if state.data != "unit":
+            self._stop_training()
+        elif self._remembered(self.config) is None:
+            return None
+        unit = state.unit if state.data == "unit" else None
+        sample = self._sample(state.data, unit, state.batch_size, state.batches, state.seed)
+        return picture(sample, state.variances, state.zoom)
+
+    def _sample(self, data, unit, batch_size, batches, seed):
+        """Draw mini-batches; `unit` is None where it does not matter, so that another one draws nothing anew."""
+        if data == "unit":
+            _, values = self._remembered(self.config)
+            population = EmpiricalPopulation(values[:, unit])
+        else:
+            population = GaussianPopulation() if data == "gaussian" else ExponentialPopulation()
+        return sample_batches(population, batch_size, batches, seed)
 
     def _train(self, config):
         super()._train(config)

@@ -1,12 +1,29 @@
 """The picture of `BatchStatisticsExplorer`: one population, and how the statistics of its mini-batches scatter."""
 
+import math
+
 import numpy as np
 
-from bn_teach.lessons.shared.panels import BATCH, EXACT, OWN, RUNNING, bars, dots, fill, line, panels, round_up
-from bn_teach.theory import batch_mean_density, batch_var_density, running_mean_std, running_var_std
-
-VARIANCES = ("both", "biased", "unbiased")
-"""Which variances `batch_statistics_traces` can show."""
+from bn_teach.lessons.shared.panels import (
+    BATCH,
+    EXACT,
+    NOTHING,
+    OWN,
+    RUNNING,
+    Picture,
+    bars,
+    dots,
+    line,
+    panels,
+    round_up,
+)
+from bn_teach.theory import (
+    batch_mean_density,
+    batch_var_density,
+    expected_biased_variance,
+    running_mean_std,
+    running_var_std,
+)
 
 _POPULATION = "population"
 _MINI_BATCHES = "mini-batches"
@@ -31,57 +48,51 @@ _LINES = {
 _BARS = 60
 
 
-def batch_statistics_traces(sample, *, variances="both"):
-    """Compute the lines of `batch_statistics_figure`.
+def axes():
+    """Draw a population and one mini-batch, the means, and the variances, without lines."""
+    titles = ("one mini-batch", "means of all mini-batches", "variances of all mini-batches")
+    return panels(titles, _LINES, x_titles=("value", "mean", "variance"))
+
+
+def picture(sample, variances, zoom):
+    """Show a population, and the histograms of the means and the variances of its mini-batches.
 
     Parameters
     ----------
     sample : BatchSample
     variances : str
-        One of `VARIANCES`; those not shown come out empty.
-
-    Returns
-    -------
-    dict of str to (numpy.ndarray, numpy.ndarray)
-        Key to x and y, float64.
-    """
-    population = sample.population
-    tops = _tops(sample)
-    mean, variance = population.mean, population.std**2
-    where = np.linspace(*_window_of_values(population), 241)
-    traces = {
-        "population": (where, population.density(where)),
-        "one batch": (sample.first.astype(np.float64), _scattered(sample.batch_size, tops[0])),
-        "mean of one batch": _upright(sample.mean[0], 0.45 * tops[0]),
-        "means": _histogram(sample.mean, _edges_of_means(sample)),
-        "closed form of the means": _curve_of_means(sample),
-        "population mean": _upright(mean, tops[1]),
-        "population variance": _upright(variance, tops[2]),
-    }
-    for kind in ("biased", "unbiased"):
-        values = getattr(sample, kind)
-        shown = variances in ("both", kind)
-        traces[f"{kind} variances"] = _histogram(values, _edges_of_variances(sample)) if shown else _NOTHING
-        traces[f"closed form of the {kind} variances"] = _curve_of_variances(sample, kind) if shown else _NOTHING
-        traces[f"mean of the {kind} variances"] = _upright(values.mean(), tops[2]) if shown else _NOTHING
-    return traces
-
-
-def batch_statistics_ranges(sample, *, zoom=False):
-    """Axis ranges of `batch_statistics_figure`.
-
-    Parameters
-    ----------
-    sample : BatchSample
+        Which are shown and spoken of: ``"biased"``, ``"unbiased"`` or ``"both"``.
     zoom : bool
         False: the same widths for every batch size, so that it shows how the histograms narrow. True:
         as wide as the histograms, so that their shape shows.
 
     Returns
     -------
-    dict of str to list of two float
-        Layout axis to range.
+    Picture
     """
+    shapes = _shapes(sample)
+    tops = _tops(shapes)
+    traces = _traces(sample, variances, shapes, tops)
+    return Picture(traces, _ranges(sample, zoom, tops), _sentence(sample, variances))
+
+
+def _traces(sample, variances, shapes, tops):
+    population = sample.population
+    traces = {
+        **shapes,
+        "one batch": (sample.first.astype(np.float64), _scattered(sample.batch_size, tops[0])),
+        "mean of one batch": _upright(sample.mean[0], 0.45 * tops[0]),
+        "population mean": _upright(population.mean, tops[1]),
+        "population variance": _upright(population.std**2, tops[2]),
+    }
+    for kind in ("biased", "unbiased"):
+        traces[f"mean of the {kind} variances"] = _upright(getattr(sample, kind).mean(), tops[2])
+        if variances not in ("both", kind):
+            traces |= {f"{what}{kind} variances": NOTHING for what in ("", "closed form of the ", "mean of the ")}
+    return traces
+
+
+def _ranges(sample, zoom, tops):
     population = sample.population
     mean, std, variance = population.mean, population.std, population.std**2
     if zoom:
@@ -91,9 +102,8 @@ def batch_statistics_ranges(sample, *, zoom=False):
     else:
         means = [mean - 2.2 * std, mean + 2.2 * std]
         variances = [0.0, 4 * variance]
-    tops = _tops(sample)
     return {
-        "xaxis": list(_window_of_values(population)),
+        "xaxis": _window(population),
         "xaxis2": means,
         "xaxis3": variances,
         "yaxis": [0.0, tops[0]],
@@ -102,29 +112,33 @@ def batch_statistics_ranges(sample, *, zoom=False):
     }
 
 
-def batch_statistics_figure(sample, *, variances="both", zoom=False):
-    """Draw a population, and the histograms of the means and the variances of its mini-batches.
+def _shapes(sample):
+    """The population, and of means and variances the histograms with their closed forms."""
+    population, m = sample.population, sample.batch_size
+    mean, variance = population.mean, population.std**2
+    spread, spread_of_variance = _spreads(sample)
+    values = np.linspace(*_window(population), 241)
+    edges = mean + spread * np.linspace(-5, 5, _BARS + 1)
+    x = np.linspace(edges[0], edges[-1], 201)
+    shapes = {
+        "population": (values, population.density(values)),
+        "means": _histogram(sample.mean, edges),
+        "closed form of the means": (x, batch_mean_density(x, population.std, m, mean=mean)),
+    }
+    edges = np.linspace(max(variance - 5 * spread_of_variance, 0.0), variance + 6 * spread_of_variance, _BARS + 1)
+    # Not from 0 itself, where the curve of batches of two has no end.
+    x = np.linspace(edges[0] + (edges[1] - edges[0]) / 8, edges[-1], 401)
+    for kind in ("biased", "unbiased"):
+        closed_form = batch_var_density(x, variance, m, unbiased=kind == "unbiased")
+        shapes[f"{kind} variances"] = _histogram(getattr(sample, kind), edges)
+        shapes[f"closed form of the {kind} variances"] = x, closed_form
+    return shapes
 
-    Parameters
-    ----------
-    sample, variances, zoom
-        As in `batch_statistics_traces` and `batch_statistics_ranges`. `sample` may be None: axes and
-        empty lines, to be filled later.
 
-    Returns
-    -------
-    plotly.graph_objects.Figure
-        Three panels: the population and one mini-batch, the means, the variances.
-    """
-    titles = ("one mini-batch", "means of all mini-batches", "variances of all mini-batches")
-    figure = panels(titles, _LINES, x_titles=("value", "mean", "variance"))
-    if sample is not None:
-        ranges = batch_statistics_ranges(sample, zoom=zoom)
-        fill(figure, batch_statistics_traces(sample, variances=variances), ranges)
-    return figure
-
-
-_NOTHING = (np.empty(0), np.empty(0))
+def _tops(shapes):
+    """The highest value that each panel needs, rounded up, so that another seed hardly moves the axes."""
+    needed = ["population"], ["means", "closed form of the means"], ["biased variances", "unbiased variances"]
+    return [round_up(1.05 * max(shapes[key][1].max() for key in keys)) for keys in needed]
 
 
 def _spreads(sample):
@@ -137,15 +151,8 @@ def _spreads(sample):
     )
 
 
-def _edges_of_means(sample):
-    spread, _ = _spreads(sample)
-    return sample.population.mean + spread * np.linspace(-5, 5, _BARS + 1)
-
-
-def _edges_of_variances(sample):
-    _, spread = _spreads(sample)
-    variance = sample.population.std**2
-    return np.linspace(max(variance - 5 * spread, 0.0), variance + 6 * spread, _BARS + 1)
+def _window(population):
+    return [population.mean - 3.5 * population.std, population.mean + 4.5 * population.std]
 
 
 def _histogram(values, edges):
@@ -156,32 +163,6 @@ def _histogram(values, edges):
     return centres, np.concatenate([[0.0], counts / (len(values) * width), [0.0]])
 
 
-def _curve_of_means(sample):
-    edges = _edges_of_means(sample)
-    x = np.linspace(edges[0], edges[-1], 201)
-    return x, batch_mean_density(x, sample.population.std, sample.batch_size, mean=sample.population.mean)
-
-
-def _curve_of_variances(sample, kind):
-    edges = _edges_of_variances(sample)
-    # Not from 0 itself, where the curve of batches of two has no end.
-    x = np.linspace(edges[0] + (edges[1] - edges[0]) / 8, edges[-1], 401)
-    return x, batch_var_density(x, sample.population.std**2, sample.batch_size, unbiased=kind == "unbiased")
-
-
-def _tops(sample):
-    """The highest value that each panel needs, rounded up, so that another seed hardly moves the axes."""
-    where = np.linspace(*_window_of_values(sample.population), 241)
-    edges = _edges_of_variances(sample)
-    means = [_histogram(sample.mean, _edges_of_means(sample))[1].max(), _curve_of_means(sample)[1].max()]
-    variances = [_histogram(getattr(sample, kind), edges)[1].max() for kind in ("biased", "unbiased")]
-    return tuple(round_up(1.05 * top) for top in (sample.population.density(where).max(), max(means), max(variances)))
-
-
-def _window_of_values(population):
-    return population.mean - 3.5 * population.std, population.mean + 4.5 * population.std
-
-
 def _upright(x, top):
     return np.array([x, x]), np.array([0.0, top])
 
@@ -189,3 +170,43 @@ def _upright(x, top):
 def _scattered(count, top):
     """Heights for single values, so that near ones do not hide each other."""
     return top * (0.05 + 0.35 * ((0.381966 * np.arange(count, dtype=np.float64)) % 1))
+
+
+# In words
+
+
+def _sentence(sample, variances):
+    """Say how wide the histograms are and where they centre, in units of the population."""
+    m, spread = sample.batch_size, sample.mean.std() / sample.population.std
+    return " ".join(
+        [
+            f"{len(sample.mean):,} mini-batches of {m}; σ is the standard deviation of the population. The means "
+            f"scatter by {spread:.3f} σ; the formula σ/√m gives {1 / math.sqrt(m):.3f} σ.",
+            _centres(sample, variances),
+            _scatter(sample, variances),
+        ]
+    )
+
+
+def _centres(sample, variances):
+    variance, expected = sample.population.std**2, expected_biased_variance(1.0, sample.batch_size)
+    biased = f"Variances divided by m average {sample.biased.mean() / variance:.3f} σ²; (m-1)/m is {expected:.3f}."
+    unbiased = f"Variances divided by m-1 average {sample.unbiased.mean() / variance:.3f} σ²."
+    return {"biased": biased, "unbiased": unbiased, "both": f"{biased} {unbiased}"}[variances]
+
+
+def _scatter(sample, variances):
+    m, kurtosis = sample.batch_size, sample.population.excess_kurtosis
+    scale = expected_biased_variance(1.0, m) if variances == "biased" else 1.0
+    scatter = scale * (sample.unbiased.std() / sample.population.std**2)
+    text = (
+        f"These scatter by {scatter:.2f} σ²; for Gaussian data the formula gives "
+        f"{scale * running_var_std(1.0, 0.0, m):.2f} σ²"
+    )
+    if kurtosis == 0:
+        return f"{text}."
+    tails = "heavier" if kurtosis > 0 else "lighter"
+    return (
+        f"{text}, and for data with these {tails} tails (excess kurtosis {kurtosis:.1f}) "
+        f"{scale * running_var_std(1.0, 0.0, m, excess_kurtosis=kurtosis):.2f} σ²."
+    )

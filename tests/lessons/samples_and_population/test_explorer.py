@@ -4,20 +4,20 @@ import threading
 
 import numpy as np
 import pytest
+from exploring import assert_shows, changed, copied, extremes, lines
 
 from bn_teach import BatchStatisticsExplorer
 from bn_teach.data import EmpiricalPopulation, ExponentialPopulation, GaussianPopulation, load_digits
+from bn_teach.lessons.samples_and_population import explorer as module
 from bn_teach.lessons.samples_and_population import questions
 from bn_teach.lessons.samples_and_population.experiment import sample_batches
 from bn_teach.lessons.samples_and_population.explorer import BATCHES
-from bn_teach.lessons.samples_and_population.picture import batch_statistics_figure
-from bn_teach.lessons.samples_and_population.sentence import batch_statistics_numbers
+from bn_teach.lessons.samples_and_population.picture import picture
 from bn_teach.lessons.shared.choices import BATCH_SIZES
-from bn_teach.theory import expected_biased_variance, running_mean_std, running_var_std
+from bn_teach.theory import expected_biased_variance, running_var_std
 from bn_teach.training import TrainingConfig, train
 
 CONFIG = TrainingConfig(steps=30, hidden=(9, 5))
-AXES = ("xaxis", "xaxis2", "xaxis3", "yaxis", "yaxis2", "yaxis3")
 STANDARD_ERRORS = 5
 
 
@@ -35,41 +35,27 @@ def preactivations():
     return recording.network_at(len(recording.checkpoint_steps) - 1).layers[0](digits.train_x)
 
 
-def drawn_from(state, preactivations):
-    """The picture of a state, without an explorer."""
+def sample_of(state, preactivations):
+    """The mini-batches of a state, without an explorer."""
     population = {
         "gaussian": GaussianPopulation(),
         "skewed": ExponentialPopulation(),
         "unit": EmpiricalPopulation(preactivations[:, state.unit]),
     }[state.data]
-    sample = sample_batches(population, state.batch_size, state.batches, state.seed)
-    return batch_statistics_figure(sample, variances=state.variances, zoom=state.zoom)
+    return sample_batches(population, state.batch_size, state.batches, state.seed)
 
 
-def assert_same_picture(figure, expected):
-    assert [trace.meta for trace in figure.data] == [trace.meta for trace in expected.data]
-    for shown, wanted in zip(figure.data, expected.data):
-        assert np.array_equal(shown.x, wanted.x), shown.meta
-        assert np.array_equal(shown.y, wanted.y), shown.meta
-    assert ranges(figure) == ranges(expected)
+def assert_in_line(explorer, preactivations):
+    state = explorer.state
+    assert_shows(explorer, picture(sample_of(state, preactivations), state.variances, state.zoom))
 
 
-def ranges(figure):
-    return {axis: figure.layout[axis].range for axis in AXES}
-
-
-def lines(explorer):
-    return {trace.meta: trace for trace in explorer.figure.data}
-
-
-def extremes(control):
-    """The minimum, the middle and the maximum of a control."""
-    if hasattr(control, "options"):
-        values = [option[1] if isinstance(option, tuple) else option for option in control.options]
-        return [values[0], values[len(values) // 2], values[-1]]
-    if isinstance(control.value, bool):
-        return [False, True]
-    return [control.min, (control.min + control.max) // 2, control.max]
+def ranges(explorer):
+    return {
+        axis + panel: explorer.figure.layout[axis + panel].range
+        for axis in ("xaxis", "yaxis")
+        for panel in ("", "2", "3")
+    }
 
 
 def test_has_the_controls_of_the_design(explorer):
@@ -98,7 +84,7 @@ def test_every_control_at_its_minimum_middle_and_maximum(explorer, preactivation
     for value in extremes(explorer.controls[name]):
         explorer.controls[name].value = value
         explorer.wait()
-        assert_same_picture(explorer.figure, drawn_from(explorer.state, preactivations))
+        assert_in_line(explorer, preactivations)
 
 
 @pytest.mark.parametrize("data", ["gaussian", "skewed", "unit"])
@@ -107,20 +93,23 @@ def test_the_numbers_of_the_sentence_are_within_five_standard_errors(explorer, p
     explorer.controls["data"].value = data
     explorer.controls["batch_size"].value = batch_size
     explorer.wait()
-    sample = explorer._drawn[1]
-    numbers = batch_statistics_numbers(sample)
-    batches, m, kurtosis = len(sample.mean), batch_size, sample.population.excess_kurtosis
-    var_spread = running_var_std(1.0, 0.0, m, excess_kurtosis=kurtosis)
+    sample = sample_of(explorer.state, preactivations)
+    population, m, root = sample.population, batch_size, np.sqrt(len(sample.mean))
+    spread, expected_spread = sample.mean.std() / population.std, 1 / np.sqrt(m)
+    biased, unbiased = (values.mean() / population.std**2 for values in (sample.biased, sample.unbiased))
     # Of B means: the excess kurtosis of a mean of m is that of the values divided by m.
-    error = running_mean_std(1.0, 0.0, m) * np.sqrt((2 + kurtosis / m) / (4 * batches))
-    assert abs(numbers["spread"] - numbers["expected_spread"]) < STANDARD_ERRORS * error
-    assert abs(numbers["unbiased"] - 1) < STANDARD_ERRORS * var_spread / np.sqrt(batches)
-    assert abs(numbers["biased"] - (m - 1) / m) < STANDARD_ERRORS * var_spread / np.sqrt(batches)
+    error = expected_spread * np.sqrt((2 + population.excess_kurtosis / m) / 4) / root
+    assert abs(spread - expected_spread) < STANDARD_ERRORS * error
+    var_spread = running_var_std(1.0, 0.0, m, excess_kurtosis=population.excess_kurtosis)
+    assert abs(unbiased - 1) < STANDARD_ERRORS * var_spread / root
+    assert abs(biased - (m - 1) / m) < STANDARD_ERRORS * var_spread / root
     fourth = np.mean(((sample.unbiased - sample.unbiased.mean()) / sample.unbiased.std()) ** 4)
-    error = var_spread * np.sqrt((fourth - 1) / (4 * batches))
-    assert abs(numbers["var_spread"] - var_spread) < STANDARD_ERRORS * error
-    for wanted in ("spread", "expected_spread", "biased", "unbiased"):
-        assert f"{numbers[wanted]:.3f}" in explorer.status
+    scatter = sample.unbiased.std() / population.std**2
+    assert abs(scatter - var_spread) < STANDARD_ERRORS * var_spread * np.sqrt((fourth - 1) / 4) / root
+    for number in (spread, expected_spread, biased, unbiased):
+        assert f"{number:.3f}" in explorer.status
+    assert f"scatter by {scatter:.2f} σ²" in explorer.status
+    assert f"{var_spread:.2f} σ²." in explorer.status
 
 
 @pytest.mark.parametrize("batch_size", BATCH_SIZES)
@@ -159,9 +148,9 @@ def test_upright_lines_stand_where_the_sentence_says(explorer):
 
 def test_widths_hold_still_under_the_batch_size_until_zoomed_in(explorer):
     across = ("xaxis", "xaxis2", "xaxis3", "yaxis")
-    before = ranges(explorer.figure)
+    before = ranges(explorer)
     explorer.controls["batch_size"].value = 256
-    assert all(ranges(explorer.figure)[axis] == before[axis] for axis in across)
+    assert all(ranges(explorer)[axis] == before[axis] for axis in across)
     explorer.controls["zoom"].value = True
     low, high = explorer.figure.layout.xaxis2.range
     assert high - low == pytest.approx(9 / 16)
@@ -169,10 +158,10 @@ def test_widths_hold_still_under_the_batch_size_until_zoomed_in(explorer):
 
 @pytest.mark.parametrize("name", ["variances", "unit"])
 def test_axes_hold_still_under_a_control_that_does_not_concern_them(explorer, name):
-    before = ranges(explorer.figure)
+    before = ranges(explorer)
     for value in extremes(explorer.controls[name]):
         explorer.controls[name].value = value
-        assert ranges(explorer.figure) == before
+        assert ranges(explorer) == before
 
 
 def test_only_the_variances_asked_for_are_shown_and_spoken_of(explorer):
@@ -180,8 +169,7 @@ def test_only_the_variances_asked_for_are_shown_and_spoken_of(explorer):
     shown = lines(explorer)
     assert all(len(trace.x) == 0 for name, trace in shown.items() if " unbiased" in f" {name}")
     assert "divided by m-1" not in explorer.status
-    biased = shown["biased variances"]
-    assert len(biased.x) > 0
+    assert len(shown["biased variances"].x) > 0
     spread = expected_biased_variance(1.0, 16) * running_var_std(1.0, 0.0, 16)
     assert f"formula gives {spread:.2f} σ²" in explorer.status
     explorer.controls["variances"].value = "unbiased"
@@ -196,10 +184,10 @@ def test_training_is_told_and_the_picture_stays_until_it_is_done(explorer, monke
         return train(*args, **kwargs)
 
     monkeypatch.setattr("bn_teach.lessons.shared.training.train", slow_train)
-    before = [np.copy(trace.y) for trace in explorer.figure.data]
+    before = copied(explorer)
     explorer.controls["data"].value = "unit"
     assert explorer.status.startswith("Training the network")
-    assert all(np.array_equal(trace.y, y) for trace, y in zip(explorer.figure.data, before))
+    assert changed(explorer, before) == set()
     may_go_on.set()
     explorer.wait()
     assert explorer.status.startswith("5,000 mini-batches of 16")
@@ -214,7 +202,7 @@ def test_moving_on_while_training_shows_what_was_chosen_last(explorer, monkeypat
     explorer.controls["data"].value = "unit"
     explorer.controls["data"].value = "skewed"
     explorer.wait(10)
-    assert_same_picture(explorer.figure, drawn_from(explorer.state, preactivations))
+    assert_in_line(explorer, preactivations)
     assert "heavier tails" in explorer.status
 
 
@@ -229,9 +217,7 @@ def test_the_network_is_trained_once(explorer, monkeypatch):
 
 
 def test_a_change_of_looks_draws_no_new_batches(explorer, monkeypatch):
-    monkeypatch.setattr(
-        "bn_teach.lessons.samples_and_population.explorer.sample_batches", lambda *_: pytest.fail("drawn again")
-    )
+    monkeypatch.setattr(module, "sample_batches", lambda *_: pytest.fail("drawn again"))
     explorer.controls["zoom"].value = True
     explorer.controls["variances"].value = "unbiased"
     explorer.controls["unit"].value = 0  # no matter, as long as the data is Gaussian
@@ -239,12 +225,12 @@ def test_a_change_of_looks_draws_no_new_batches(explorer, monkeypatch):
 
 
 def test_an_error_in_a_callback_is_shown_and_the_last_good_picture_stays(explorer, monkeypatch):
-    before = [np.copy(trace.y) for trace in explorer.figure.data]
-    monkeypatch.setattr("bn_teach.lessons.samples_and_population.explorer.sample_batches", lambda *_: 1 / 0)
+    before = copied(explorer)
+    monkeypatch.setattr(module, "sample_batches", lambda *_: 1 / 0)
     explorer.controls["batch_size"].value = 64
     assert "division by zero" in explorer.status
     assert "last good one" in explorer.status
-    assert all(np.array_equal(trace.y, y) for trace, y in zip(explorer.figure.data, before))
+    assert changed(explorer, before) == set()
 
 
 def test_divergence_is_told_and_other_data_still_work():
@@ -268,18 +254,11 @@ def test_a_slide_sends_one_message_with_both_coordinates_or_only_y(explorer, mon
 
 
 @pytest.mark.parametrize(
-    ("arguments", "named"),
-    [
-        ({"dataset": "digits"}, "dataset must be a Dataset or None, got 'digits'"),
-        ({"config": 16}, "config must be a TrainingConfig, got 16"),
-        ({"config": TrainingConfig(batch_norm=False)}, "batch_norm=False"),
-        ({"config": TrainingConfig(hidden=())}, "a hidden layer"),
-        ({"config": TrainingConfig(batch_size=2000)}, "1348 training examples, got 2000"),
-    ],
+    ("name", "value"), [("dataset", "digits"), ("config", 16), ("config", TrainingConfig(hidden=()))]
 )
-def test_refuses_bad_arguments_by_name(arguments, named):
-    with pytest.raises((TypeError, ValueError), match=named):
-        BatchStatisticsExplorer(**arguments)
+def test_refuses_bad_arguments_by_name(name, value):
+    with pytest.raises((TypeError, ValueError), match=f"^{name} must "):
+        BatchStatisticsExplorer(**{name: value})
 
 
 # The questions of its notebook: what the texts claim must be so.
