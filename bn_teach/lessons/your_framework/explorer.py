@@ -1,16 +1,13 @@
 """Look at a recorded PyTorch run: how far each momentum would have been from exact statistics."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
+from functools import lru_cache
 
-import ipywidgets as widgets
-
-from bn_teach.lessons.shared.explorer import Explorer, row
-from bn_teach.lessons.shared.live_figure import LiveFigure
-from bn_teach.lessons.your_framework.picture import recorder_figure, recorder_ranges, recorder_traces
-from bn_teach.lessons.your_framework.sentence import recorder_sentence
+from bn_teach.lessons.shared.choices import ESTIMATOR_LABELS
+from bn_teach.lessons.shared.explorer import Explorer, checkbox, dropdown, row
+from bn_teach.lessons.your_framework.picture import axes, picture
+from bn_teach.replay import MOVED_BY_MOMENTUM
 from bn_teach.torch_recorder.comparison import MOMENTA, report
-
-ESTIMATOR_LABELS = {"ema": "moving average", "debiased": "moving average, freed of its start"}
 
 
 @dataclass(frozen=True)
@@ -35,10 +32,9 @@ class RecorderExplorer(Explorer):
     ----------
     controls : dict
         ``estimator`` ("ema", "debiased"), ``unbiased``.
-    state : RecorderState
     report : Report
         What is shown.
-    figure, view, status
+    state, figure, view, status
         As in every explorer.
 
     Raises
@@ -54,35 +50,27 @@ class RecorderExplorer(Explorer):
     True
     """
 
+    State = RecorderState
+
     def __init__(self, recorded, momenta=MOMENTA):
         super().__init__()
         self.recorded, self.momenta = recorded, momenta
-        self.report = report(recorded, momenta=momenta)
-        self.figure = LiveFigure(recorder_figure(self.report))
-        plain = {"style": {"description_width": "initial"}}
+        self._report = lru_cache(maxsize=1)(self._report)
+        estimators = {name: ESTIMATOR_LABELS[name] for name in MOVED_BY_MOMENTUM}
         self.controls = {
-            "estimator": widgets.Dropdown(
-                options=[(label, name) for name, label in ESTIMATOR_LABELS.items()],
-                description="estimator",
-                layout=widgets.Layout(width="340px"),
-                **plain,
-            ),
-            "unbiased": widgets.Checkbox(True, description="variances times n/(n-1)", indent=False),
+            "estimator": dropdown("estimator", estimators, width="340px"),
+            "unbiased": checkbox("variances times n/(n-1)", True, width=None),
         }
         self._assemble(
+            axes(self._report(self.state)),
             [row(*self.controls.values())],
             plot_label="One line for each batch norm layer: how far normalised values would be off, over momentum, "
             "with the momentum that the layer has and the nearest one marked",
         )
-        self._update()
-
-    @property
-    def state(self):
-        """What the controls say now."""
-        return RecorderState(**{field.name: self.controls[field.name].value for field in fields(RecorderState)})
 
     def _draw(self):
-        state = self.state
-        told = report(self.recorded, momenta=self.momenta, estimator=state.estimator, unbiased=state.unbiased)
-        self.report = told
-        return recorder_traces(told), recorder_ranges(told), recorder_sentence(told)
+        self.report = self._report(self.state)
+        return picture(self.report)
+
+    def _report(self, state):
+        return report(self.recorded, momenta=self.momenta, estimator=state.estimator, unbiased=state.unbiased)
