@@ -1,7 +1,7 @@
 """The lesson as one HTML page: no kernel, no installation, no network.
 
 All that the sliders can show is computed when the page is written, by `sweep` and `replay` from real recordings.
-The pictures come from `figures` and the words from `sentences`, as in the notebooks; the script only selects and draws.
+Picture and words are those of `MomentumExplorer`; the script only selects and draws.
 """
 
 from bn_teach._face import face

@@ -7,8 +7,7 @@ import plotly.graph_objects as go
 from bn_teach.lessons.shared.choices import ESTIMATOR_LABELS, PRESETS, momentum_labels
 from bn_teach.lessons.shared.panels import stacked
 from bn_teach.lessons.shared.question import REPLIES
-from bn_teach.lessons.start_here.sentence import MOMENTUM_TEMPLATES
-from bn_teach.page.lesson_figure import lesson_figure
+from bn_teach.lessons.start_here.picture import TEMPLATES
 from bn_teach.page.packing import Pack
 
 WRITTEN = {
@@ -118,7 +117,7 @@ def data_of(lesson, asked):
     dict
         All but the runs, of which there is one for each batch size: see `run_data`.
     """
-    figure = lesson_figure(len(lesson.seeds))
+    figure = lesson.axes()
     layouts = {name: json.loads(each.to_json())["layout"] for name, each in _figures(figure).items()}
     return {
         "controls": controls_of(lesson),
@@ -126,7 +125,7 @@ def data_of(lesson, asked):
         "rows": rows_of_controls(lesson),
         "traces": [_without_data(trace) for trace in json.loads(figure.to_json())["data"]],
         "layouts": layouts,
-        "templates": {**MOMENTUM_TEMPLATES, "step": STEP_LABEL, "setting": SETTING},
+        "templates": {**TEMPLATES, "step": STEP_LABEL, "setting": SETTING},
         "notices": NOTICES,
         "replies": REPLIES,
         "questions": asked,

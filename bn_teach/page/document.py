@@ -9,9 +9,8 @@ from plotly.offline import get_plotlyjs
 
 from bn_teach.lessons.shared.choices import fill_in
 from bn_teach.lessons.shared.legend import legend
-from bn_teach.lessons.start_here.sentence import MOMENTUM_TEMPLATES
+from bn_teach.lessons.start_here.picture import TEMPLATES
 from bn_teach.page.data import SETTING, STEP_LABEL, data_of, run_data
-from bn_teach.page.lesson_figure import lesson_figure
 from bn_teach.page.still import still_panels
 
 HERE = Path(__file__).parent
@@ -50,7 +49,7 @@ def document(lesson, asked, notebooks=None):
     -------
     str
     """
-    figure = lesson_figure(len(lesson.seeds))
+    figure = lesson.axes()
     data = data_of(lesson, asked)
     keys = [trace["meta"] for trace in data["traces"]]
     parts = {
@@ -96,7 +95,7 @@ def _still(lesson, figure, controls):
         "setting": html.escape(setting, quote=False),
         "still": still_panels(figure, run.lines[cell], run.ranges[start["unit"]]),
         "legend": legend((*figure.data[2:], *figure.data[:2])),  # the spread, drawn first, is named last
-        "sentence": html.escape(fill_in(MOMENTUM_TEMPLATES, names, fields), quote=False),
+        "sentence": html.escape(fill_in(TEMPLATES, names, fields), quote=False),
         "seeds_sentence": html.escape(run.sentences_of_seeds[row], quote=False),
     }
 

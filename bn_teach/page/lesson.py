@@ -1,17 +1,22 @@
-"""What the page shows: every state of its controls, computed before the page is written."""
+"""What the page shows: every state of its controls, computed before the page is written.
+
+The picture is that of `MomentumExplorer`, with the spread over seeds behind the accuracy.
+"""
 
 from dataclasses import dataclass, replace
 
 import numpy as np
+import plotly.graph_objects as go
 
-from bn_teach.lessons.start_here.picture import momentum_ranges
-from bn_teach.lessons.start_here.sentence import momentum_words
-from bn_teach.page.lesson_figure import lesson_traces
-from bn_teach.page.seeds import seeds_sentence
+from bn_teach.lessons.shared.choices import cost
+from bn_teach.lessons.shared.panels import NOTHING, RUNNING
+from bn_teach.lessons.start_here import picture
 from bn_teach.replay import ESTIMATORS, MOVED_BY_MOMENTUM, at_the_end
 from bn_teach.replay import replay as replay_one
 from bn_teach.sweep import sweep
 from bn_teach.training import train
+
+SPREAD = "accuracy of other seeds, lowest", "accuracy of other seeds, highest"
 
 
 @dataclass(frozen=True)
@@ -89,13 +94,12 @@ class Run:
     batch_size : int
     steps : numpy.ndarray of int, shape (K,)
         Updates done at each checkpoint.
-    epochs : numpy.ndarray, shape (K,)
     lines : dict of (Row, Unit) to dict of str to (x, y)
-        What `lesson_traces` gives for the last step; an earlier step shows the beginning of it.
+        The spread and what `picture.traces` gives at the last step; an earlier step shows the beginning of them.
     ranges : dict of Unit to dict of str to list
         Axis ranges.
     words : dict of (Row, Unit) to list of (names, fields)
-        What `momentum_words` gives at each checkpoint.
+        What `picture.words` gives at each checkpoint.
     sentences_of_seeds : dict of Row to str
     lost : dict of Row to float
         Accuracy lost against exact statistics at the end, averaged over seeds.
@@ -103,7 +107,6 @@ class Run:
 
     batch_size: int
     steps: np.ndarray
-    epochs: np.ndarray
     lines: dict
     ranges: dict
     words: dict
@@ -130,6 +133,18 @@ class Lesson:
         nearest = min(self.momenta, key=lambda p: abs(p - 0.9))
         batch_size = self.config.batch_size if self.config.batch_size in self.batch_sizes else self.batch_sizes[0]
         return {"momentum": nearest, "batch_size": batch_size, "estimator": "ema", "unit": self.units[0]}
+
+    def axes(self):
+        """Draw the three panels without lines."""
+        figure = picture.axes()
+        (lowest, highest), seeds = SPREAD, len(self.seeds)
+        edge = {"mode": "lines", "line": {"width": 0, "color": RUNNING}, "hoverinfo": "skip"}
+        band = {"name": f"running statistics, {seeds} seeds", "fill": "tonexty", "fillcolor": "rgba(0, 114, 178, 0.3)"}
+        low = go.Scatter({**edge, "meta": lowest, "showlegend": False})
+        high = go.Scatter({**edge, **band, "meta": highest, "showlegend": seeds > 1})
+        figure.add_traces([low, high], rows=1, cols=3)
+        figure.data = figure.data[-2:] + figure.data[:-2]  # drawn first, so that the lines lie on top
+        return figure.update_layout(height=290, margin={"t": 24, "b": 36})
 
 
 def make_lesson(dataset, config, batch_sizes, momenta, seeds, units, *, executor=None, progress=None):
@@ -176,16 +191,16 @@ def _run(recording, rows, momenta, units, beside):
     for row in rows:
         replay = replay_one(recording, 0.9 if row.momentum is None else row.momentum, estimator=row.estimator)
         curves = _over_seeds(replay, row, momenta, beside)
-        spread = (curves.min(axis=0), curves.max(axis=0)) if len(curves) > 1 else None
+        edges = [(replay.steps.astype(np.float64), edge) for edge in (curves.min(axis=0), curves.max(axis=0))]
+        spread = dict(zip(SPREAD, edges if len(curves) > 1 else (NOTHING, NOTHING)))
         lost_by_seed = at_the_end(reference - curves)
         sentences[row], lost[row] = seeds_sentence(lost_by_seed), float(lost_by_seed.mean())
         for unit in units:
             where = {"layer": unit.layer, "unit": unit.number}
-            lines[row, unit] = lesson_traces(replay, exact, own, spread, step=recording.steps, **where)
-            words[row, unit] = [momentum_words(replay, exact, step=int(step), **where) for step in replay.steps]
-    ranges = {unit: momentum_ranges(exact, layer=unit.layer, unit=unit.number) for unit in units}
-    batch_size = recording.config.batch_size
-    return Run(batch_size, exact.steps, recording.epochs, lines, ranges, words, sentences, lost)
+            lines[row, unit] = spread | picture.traces(replay, exact, own, step=recording.steps, **where)
+            words[row, unit] = [picture.words(replay, exact, step=int(step), **where) for step in replay.steps]
+    ranges = {unit: picture.ranges(exact, layer=unit.layer, unit=unit.number) for unit in units}
+    return Run(recording.config.batch_size, exact.steps, lines, ranges, words, sentences, lost)
 
 
 def _over_seeds(replay, row, momenta, beside):
@@ -195,3 +210,29 @@ def _over_seeds(replay, row, momenta, beside):
         return shown
     at = 0 if row.momentum is None else momenta.index(row.momentum)
     return np.concatenate([shown, beside[:, at, ESTIMATORS.index(row.estimator)]])
+
+
+def seeds_sentence(lost):
+    """Say what statistics cost at the end of runs that differ in nothing but the seed.
+
+    Parameters
+    ----------
+    lost : numpy.ndarray, shape (S,)
+        Accuracy lost against the exact statistics, averaged over the last checkpoints, for every seed.
+
+    Returns
+    -------
+    str
+        Empty for a single seed.
+
+    Examples
+    --------
+    >>> seeds_sentence(np.array([0.04, 0.06]))
+    'Over 2 seeds, such statistics cost 5.0 percentage points at the end on average; the loss lies between 4.0 and 6.0.'
+    """
+    if len(lost) == 1:
+        return ""
+    # Adding 0.0 makes a "-0.0" that rounding may leave a "0.0".
+    low, high = (f"{round(100 * float(end), 1) + 0.0:.1f}" for end in (lost.min(), lost.max()))
+    average = f"such statistics {cost(-float(lost.mean()))} at the end on average"
+    return f"Over {len(lost)} seeds, {average}; the loss lies between {low} and {high}."

@@ -16,11 +16,11 @@ def still_panels(figure, lines, ranges):
     Parameters
     ----------
     figure : plotly.graph_objects.Figure
-        From `lesson_figure`: its titles and styles.
+        From `Lesson.axes`: its titles and styles.
     lines : dict of str to (x, y)
-        From `lesson_traces`.
+        What each trace shows.
     ranges : dict of str to list of float
-        From `momentum_ranges`.
+        Layout axis to range.
 
     Returns
     -------

@@ -21,15 +21,12 @@ from bn_teach.data import load_digits
 from bn_teach.lessons.shared.choices import fill_in
 from bn_teach.lessons.shared.panels import stacked
 from bn_teach.lessons.shared.question import Question
-from bn_teach.lessons.start_here.picture import momentum_traces
-from bn_teach.lessons.start_here.sentence import MOMENTUM_TEMPLATES, momentum_sentence
+from bn_teach.lessons.start_here.picture import TEMPLATES, picture
 from bn_teach.page import lesson, write_page
 from bn_teach.page.__main__ import main
-from bn_teach.page.data import SETTING, controls_of, data_of, presets_of, run_data
+from bn_teach.page.data import SETTING, controls_of, data_of, presets_of, questions_of, run_data
 from bn_teach.page.document import document
-from bn_teach.page.lesson_figure import lesson_figure, lesson_traces
 from bn_teach.page.packing import Pack, rounded
-from bn_teach.page.seeds import seeds_sentence
 from bn_teach.replay import ESTIMATORS, replay
 from bn_teach.sweep import SweepFailed
 from bn_teach.training import TrainingConfig, train
@@ -72,7 +69,7 @@ def unpacked(pack):
 
 
 def test_every_state_has_the_words_and_the_curves_of_the_explorer(small, recordings):
-    keys = [trace.meta for trace in lesson_figure(2).data]
+    keys = [trace.meta for trace in small.axes().data]
     compared = 0
     for run, recording in zip(small.runs, recordings):
         data = json.loads(json.dumps(run_data(run, small, keys)))
@@ -85,12 +82,12 @@ def test_every_state_has_the_words_and_the_curves_of_the_explorer(small, recordi
         for r, row in enumerate(small.rows):
             chosen = replay(recording, 0.9 if row.momentum is None else row.momentum, estimator=row.estimator)
             for u, unit in enumerate(small.units):
-                where = {"layer": unit.layer, "unit": unit.number}
                 for step in chosen.steps:
+                    wanted = picture(chosen, exact, own, layer=unit.layer, unit=unit.number, step=step)
                     said = {name: texts[at[state]] for name, (texts, at) in fields.items()}
-                    sentence = fill_in(MOMENTUM_TEMPLATES, sequences[which[state]], said)
-                    assert sentence == momentum_sentence(chosen, exact, step=step, **where)
-                    for key, (x, y) in momentum_traces(chosen, exact, own, step=step, **where).items():
+                    assert fill_in(TEMPLATES, sequences[which[state]], said) == wanted.sentence
+                    assert run.ranges[unit] == wanted.ranges
+                    for key, (x, y) in wanted.traces.items():
                         at_x, at_y = lines[r, u, keys.index(key)]
                         upto = np.searchsorted(arrays[at_x], step, side="right")
                         assert np.array_equal(arrays[at_x][:upto], x), key
@@ -102,7 +99,7 @@ def test_every_state_has_the_words_and_the_curves_of_the_explorer(small, recordi
 
 def test_the_templates_need_no_more_than_names_in_braces():
     """The script knows no format specifications."""
-    for template in MOMENTUM_TEMPLATES.values():
+    for template in TEMPLATES.values():
         assert set(re.findall(r"\{.*?\}", template)) == set(re.findall(r"\{\w+\}", template))
 
 
@@ -159,31 +156,32 @@ def test_the_spread_is_that_of_all_seeds(small):
     ]
     row = lesson.Row("ema", 0.9)
     lines = small.runs[0].lines[row, small.units[0]]
-    assert np.array_equal(lines["accuracy of other seeds, lowest"][1], np.min(curves, axis=0))
-    assert np.array_equal(lines["accuracy of other seeds, highest"][1], np.max(curves, axis=0))
+    for key, edge in zip(lesson.SPREAD, (np.min(curves, axis=0), np.max(curves, axis=0))):
+        assert np.array_equal(lines[key][1], edge)
 
 
-def test_a_single_seed_has_no_spread_and_no_sentence_about_it(recordings):
-    shown = replay(recordings[0], 0.9)
-    own = replay(recordings[0], estimator="batch")
-    lines = lesson_traces(shown, replay(recordings[0], estimator="algorithm2"), own, None, layer=0, unit=0, step=45)
-    assert len(lines["accuracy of other seeds, lowest"][1]) == 0
-    assert seeds_sentence([0.3]) == ""
+def test_a_single_seed_has_no_spread_and_no_sentence_about_it(clouds):
+    config = TrainingConfig(batch_size=8, steps=10, hidden=(3,))
+    alone = lesson.make_lesson(clouds, config, batch_sizes=(8,), momenta=(0.9,), seeds=(0,), units=None)
+    (run,) = alone.runs
+    assert {len(shown[key][1]) for shown in run.lines.values() for key in lesson.SPREAD} == {0}
+    assert set(run.sentences_of_seeds.values()) == {""}
+    assert not any(trace.showlegend for trace in alone.axes().data[:2])
 
 
 def test_the_sentence_about_seeds():
-    assert seeds_sentence([-0.0001, 0.0003, 0.0002]) == (
+    assert lesson.seeds_sentence(np.array([-0.0001, 0.0003, 0.0002])) == (
         "Over 3 seeds, such statistics cost nothing at the end on average; the loss lies between 0.0 and 0.0."
     )
-    gained = seeds_sentence([-0.01, -0.03])
+    gained = lesson.seeds_sentence(np.array([-0.01, -0.03]))
     assert "gain 2.0 percentage points at the end on average; the loss lies between -3.0 and -1.0." in gained
 
 
 # The figure
 
 
-def test_stacked_panels_lie_one_below_the_other():
-    figure = lesson_figure(2)
+def test_stacked_panels_lie_one_below_the_other(small):
+    figure = small.axes()
     figure.plotly_relayout(stacked(figure))
     domains = [figure.layout[f"yaxis{n}"].domain for n in ("", 2, 3)]
     assert domains[0][1] == 1
@@ -207,14 +205,8 @@ def test_units_are_distinct_and_the_first_is_that_of_the_notebooks(recordings):
 
 
 @pytest.fixture
-def text(small, tmp_path):
-    return document(small, {"counted": _asked()}, None)
-
-
-def _asked():
-    from bn_teach.page.data import questions_of
-
-    return questions_of({"counted": QUESTION})["counted"]
+def text(small):
+    return document(small, questions_of({"counted": QUESTION}))
 
 
 def test_nothing_in_the_page_leads_to_another_host(text):
