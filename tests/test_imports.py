@@ -120,7 +120,7 @@ def allowed(name):
         "__init__": set(),
         "lessons.shared": SHARED.get(leaf, {"numpy"}),
         "lessons.prediction": {"ipywidgets"},
-        "page": {"numpy", "plotly"},
+        "page": {"numpy", "plotly", "jinja2"},
     }
     return others.get(where, {"numpy"}), None
 

@@ -1,4 +1,4 @@
-"""The picture without a script: the first state as drawings that take their colours from the page."""
+"""What shows before plotly.js is read, and where no script runs: the first state, drawn in the page's own colours."""
 
 import math
 
