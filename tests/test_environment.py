@@ -132,7 +132,9 @@ BROUGHT = {
     "pygments": "nbconvert",
 }
 OURS = {"bn_teach"} | {
-    path.stem for folder in ("tests/browser", "benchmarks", "tools") for path in (ROOT / folder).glob("*.py")
+    path.stem
+    for folder in ("tests/kit", "tests/browser", "benchmarks", "tools")
+    for path in (ROOT / folder).glob("*.py")
 }
 
 

@@ -31,16 +31,7 @@ CORE = [
     "replay",
     "sweep",
 ]
-LESSONS = [
-    "start_here",
-    "two_modes",
-    "samples_and_population",
-    "running_averages",
-    "tracking_accuracy",
-    "clinic",
-    "the_paper",
-    "your_framework",
-]
+LESSONS = {path.parent.name for path in (PACKAGE / "lessons").glob("*/__init__.py")} - {"shared"}
 LATER = ["torch_recorder", "exercises", "lessons.shared", "lesson", "lessons.questions", "lessons.prediction", "page"]
 ORDER = [*CORE, *LATER]
 # In a lesson the name of a file says what it may do: packages, and files of lessons/shared.

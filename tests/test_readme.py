@@ -1,5 +1,6 @@
 """What README says of the repository holds."""
 
+import json
 import re
 import shutil
 from pathlib import Path
@@ -35,9 +36,19 @@ def test_every_file_that_is_named_is_there(name):
         assert path in WRITTEN or "name" in Path(path).stem or list(ROOT.glob(path)), path
 
 
-def test_every_notebook_has_its_row():
-    linked = re.findall(r"^\| \[(\w+)\]\(notebooks/\1\.ipynb\) \| .*\? \|$", read("README.md"), flags=re.MULTILINE)
-    assert linked == sorted(path.stem for path in (ROOT / "notebooks").glob("*.ipynb"))
+def plain(question):
+    return question.replace("`", "").translate(str.maketrans("“”", '""'))
+
+
+def test_every_notebook_has_its_row_and_the_same_question_everywhere():
+    rows = re.findall(r"^\| \[(\w+)\]\(notebooks/\1\.ipynb\) \| (.*\?) \|$", read("README.md"), flags=re.MULTILINE)
+    asked = {name: plain(question) for name, question in rows}
+    assert list(asked) == sorted(path.stem for path in (ROOT / "notebooks").glob("*.ipynb"))
+    on_the_page = re.findall(r'^  "(\d\d_\w+)": "(.*)",$', read("bn_teach/page/template.html"), flags=re.MULTILINE)
+    assert {name: plain(question) for name, question in on_the_page} == asked
+    last = json.loads(read("notebooks/00_start_here.ipynb"))["cells"][-1]
+    on_the_map = re.findall(r"\]\((\w+)\.ipynb\) \| (.*\?) \|", "".join(last["source"]))
+    assert {"00_start_here": asked["00_start_here"]} | {name: plain(question) for name, question in on_the_map} == asked
 
 
 def test_every_module_has_its_row():

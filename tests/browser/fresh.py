@@ -10,14 +10,25 @@ from functools import lru_cache
 
 import numpy as np
 
-from bn_teach import CASES, explorers, figures, sentences
+import bn_teach
+from bn_teach import CASES
 from bn_teach.data import EmpiricalPopulation, ExponentialPopulation, GaussianPopulation
 from bn_teach.lessons.clinic.explorer import _ANSWERS
+from bn_teach.lessons.clinic.picture import picture as clinic_picture
 from bn_teach.lessons.running_averages.experiment import simulate
+from bn_teach.lessons.running_averages.picture import picture as running_statistics_picture
 from bn_teach.lessons.samples_and_population.experiment import sample_batches
-from bn_teach.lessons.shared.training import BATCH_SIZES, MOMENTA
+from bn_teach.lessons.samples_and_population.picture import picture as batch_statistics_picture
+from bn_teach.lessons.shared.choices import BATCH_SIZES, MOMENTA
+from bn_teach.lessons.shared.panels import Picture
+from bn_teach.lessons.start_here.picture import picture as momentum_picture
+from bn_teach.lessons.the_paper.picture import picture as paper_picture
+from bn_teach.lessons.tracking_accuracy import valley
+from bn_teach.lessons.tracking_accuracy.picture import picture as race_picture
 from bn_teach.lessons.two_modes.experiment import predict_both_ways
 from bn_teach.lessons.two_modes.explorer import DRAWS
+from bn_teach.lessons.two_modes.picture import picture as two_modes_picture
+from bn_teach.lessons.your_framework.picture import picture as recorder_picture
 from bn_teach.replay import ESTIMATORS, keep_best, replay
 from bn_teach.sweep import Sweep
 from bn_teach.torch_recorder import report
@@ -48,10 +59,9 @@ def config_of(explorer):
 
 def momentum(explorer):
     state, run = explorer.state, (explorer.dataset, config_of(explorer))
-    where = {"step": state.step, "layer": state.layer, "unit": state.unit}
     chosen = replayed(*run, state.momentum, state.estimator, state.unbiased)
     exact, own = (replayed(*run, 0.9, name) for name in ("algorithm2", "batch"))
-    return figures.momentum_traces(chosen, exact, own, **where), sentences.momentum_sentence(chosen, exact, **where)
+    return momentum_picture(chosen, exact, own, step=state.step, layer=state.layer, unit=state.unit)
 
 
 def two_modes(explorer):
@@ -59,8 +69,7 @@ def two_modes(explorer):
     both = predict_both_ways(
         run, state.image, batch_size=state.batch_size, company=state.company, draws=DRAWS, seed=state.seed
     )
-    draw = state.draw - 1
-    return figures.two_modes_traces(both, draw=draw), sentences.two_modes_sentence(both, draw=draw)
+    return two_modes_picture(both, state.draw - 1)
 
 
 def batch_statistics(explorer):
@@ -73,14 +82,12 @@ def batch_statistics(explorer):
     else:
         population = {"gaussian": GaussianPopulation, "skewed": ExponentialPopulation}[state.data]()
     sample = sample_batches(population, state.batch_size, state.batches, state.seed)
-    shown = {"variances": state.variances}
-    return figures.batch_statistics_traces(sample, **shown), sentences.batch_statistics_sentence(sample, **shown)
+    return batch_statistics_picture(sample, state.variances, state.zoom)
 
 
 def running_statistics(explorer):
     state = explorer.state
-    told = simulate(state.run, MOMENTA, seed=state.seed), state.momentum
-    return figures.running_statistics_traces(*told), sentences.running_statistics_sentence(*told)
+    return running_statistics_picture(simulate(state.run, MOMENTA, seed=state.seed), state.momentum)
 
 
 def race(explorer):
@@ -89,67 +96,44 @@ def race(explorer):
     replays = {name: replayed(data, config, state.momentum, name) for name in ESTIMATORS}
     kept = {name: keep_best(one, state.patience, metric=state.metric) for name, one in replays.items()}
     rows = {m: lost(data, replace(config, batch_size=m)) for m in sizes}
-    common = {
-        "batch_size": state.batch_size,
-        "momenta": MOMENTA,
-        "chosen": state.estimator,
-        "restore": state.restore,
-        "metric": state.metric,
-    }
-    return (
-        figures.race_traces(replays, kept, rows, momentum=state.momentum, batch_sizes=BATCH_SIZES, **common),
-        sentences.race_sentence(replays, kept, rows, patience=state.patience, batch_sizes=sizes, **common),
-    )
+    return race_picture(state, BATCH_SIZES, replays, kept, rows)
 
 
 def clinic(explorer):
-    """The sentence of an answer is left to the walk through all cases."""
     state, case = explorer.state, CASES[explorer.state.case]
-    turned = state.picture == "twist"
-    experiment = case.twist.experiment if turned else case.experiment
-    broken = experiment.broken(state.seed)
-    if state.case not in _ANSWERS:
-        symptom = f"{experiment.number}: {experiment.written(broken.value)}. Name a cause and commit a number."
-        return figures.clinic_traces(experiment, broken, None), symptom[0].upper() + symptom[1:]
-    fixed = experiment.fixed(state.seed)
-    told = sentences.clinic_twist(case.twist, broken, fixed) if turned else None
-    return figures.clinic_traces(experiment, broken, fixed), told and told[0].upper() + told[1:]
+    answered = state.case in _ANSWERS
+    shown = case.twist if answered and state.picture == "twist" and case.twist else case
+    broken, fixed = (shown.experiment.broken(state.seed), shown.experiment.fixed(state.seed) if answered else None)
+    return clinic_picture(shown, broken, fixed, explorer._read(state) if answered else None)
 
 
 def recorder(explorer):
     state = explorer.state
     told = report(explorer.recorded, momenta=explorer.momenta, estimator=state.estimator, unbiased=state.unbiased)
-    return figures.recorder_traces(told), sentences.recorder_sentence(told)
+    return recorder_picture(told)
 
 
 def paper(explorer):
-    sides = explorer.without, explorer.with_norm
-    return {trace.meta: (trace.x, trace.y) for trace in figures.paper_figure(*sides).data}, sentences.paper_sentence(
-        *sides
-    )
-
-
-def valley(shown):
-    return figures.valley_traces(shown.swept), sentences.valley_sentence(shown.swept)
+    return paper_picture(explorer.without, explorer.with_norm)
 
 
 def prediction(asked):
     if not asked.commit.disabled:
-        return {}, ""
-    return {}, asked.question.reveal(asked.question.read(asked.answer.value))[1]
+        return Picture({}, {}, "")
+    return Picture({}, {}, asked.question.reveal(asked.question.read(asked.answer.value))[1])
 
 
 DRAWN = {
-    explorers.MomentumExplorer: momentum,
-    explorers.TwoModesExplorer: two_modes,
-    explorers.BatchStatisticsExplorer: batch_statistics,
-    explorers.RunningStatisticsExplorer: running_statistics,
-    explorers.EstimatorRaceExplorer: race,
-    explorers.ClinicExplorer: clinic,
-    explorers.RecorderExplorer: recorder,
-    explorers.PaperFigure: paper,
-    explorers.ValleyFigure: valley,
-    explorers.Prediction: prediction,
+    bn_teach.MomentumExplorer: momentum,
+    bn_teach.TwoModesExplorer: two_modes,
+    bn_teach.BatchStatisticsExplorer: batch_statistics,
+    bn_teach.RunningStatisticsExplorer: running_statistics,
+    bn_teach.EstimatorRaceExplorer: race,
+    bn_teach.ClinicExplorer: clinic,
+    bn_teach.RecorderExplorer: recorder,
+    bn_teach.PaperFigure: paper,
+    bn_teach.ValleyFigure: lambda shown: valley.picture(shown.swept),
+    bn_teach.Prediction: prediction,
 }
 
 
@@ -167,7 +151,7 @@ def on_display(out):
 
 def controls(shown):
     """The widgets that a hand can move, by name."""
-    if isinstance(shown, explorers.Prediction):
+    if isinstance(shown, bn_teach.Prediction):
         return {"answer": shown.answer}
     return getattr(shown, "controls", {})
 
@@ -187,16 +171,16 @@ def expected(shown):
     if hasattr(shown, "wait"):
         shown.wait()
     state = getattr(shown, "state", None)
-    name = id(shown), state, len(_ANSWERS) if isinstance(shown, explorers.ClinicExplorer) else 0
+    name = id(shown), state, len(_ANSWERS) if isinstance(shown, bn_teach.ClinicExplorer) else 0
     if state is None or name not in _KNOWN:
         _KNOWN[name] = DRAWN[type(shown)](shown)
-    traces, sentence = _KNOWN[name]
+    picture = _KNOWN[name]
     widgets = controls(shown)
     return json.dumps(
         {
             "controls": {w.description: written(w) for w in widgets.values() if type(w).__name__ != "Play"},
-            "traces": {key: [fingerprint(values) for values in arrays] for key, arrays in traces.items()},
-            "sentence": sentence,
+            "traces": {key: [fingerprint(values) for values in arrays] for key, arrays in picture.traces.items()},
+            "sentence": picture.sentence,
         }
     )
 

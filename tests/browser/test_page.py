@@ -15,8 +15,7 @@ from window import SET, SHOWN, Window
 from bn_teach.data import load_digits
 from bn_teach.lessons.questions import QUESTIONS
 from bn_teach.lessons.shared.choices import BATCH_SIZES, ESTIMATOR_LABELS, MOMENTA, momentum_labels
-from bn_teach.lessons.start_here.picture import momentum_ranges, momentum_traces
-from bn_teach.lessons.start_here.sentence import momentum_sentence
+from bn_teach.lessons.start_here.picture import picture
 from bn_teach.page import write_page
 from bn_teach.page.packing import rounded
 from bn_teach.replay import ESTIMATORS, replay
@@ -71,15 +70,14 @@ def assert_picture(shown, recording, momentum, *, estimator="ema", unit=0, step=
     chosen = replayed(recording, estimator, momentum)
     exact, own = replayed(recording, "algorithm2"), replayed(recording, "batch")
     where = {"layer": layer, "unit": number}
-    wanted = momentum_traces(chosen, exact, own, step=step or recording.steps, **where)
-    for key, (x, y) in wanted.items():
+    wanted = picture(chosen, exact, own, step=step or recording.steps, **where)
+    for key, (x, y) in wanted.traces.items():
         shown_x, shown_y = (np.array(values, dtype=np.float64) for values in shown["curves"][key])
         assert np.array_equal(shown_x, x), key
         assert np.array_equal(shown_y, rounded(y)), key
         np.testing.assert_allclose(shown_y, y, rtol=2e-6, err_msg=key)
-    assert {key: shown["ranges"][key] for key in shown["ranges"]} == momentum_ranges(exact, **where)
-    sentence = momentum_sentence(chosen, exact, step=step or recording.steps, **where)
-    assert shown["sentence"] == sentence
+    assert {key: shown["ranges"][key] for key in shown["ranges"]} == wanted.ranges
+    assert shown["sentence"] == wanted.sentence
 
 
 @pytest.mark.slow
@@ -524,9 +522,8 @@ def test_without_javascript_the_text_and_a_picture_remain(another, recordings, w
     assert page.locator("#still svg").first.bounding_box()["width"] > 200
     assert "The sliders need JavaScript" in page.locator("#explorer").inner_text()
     assert not page.locator("#momentum").is_visible()
-    exact = replay(recordings[3], estimator="algorithm2")
-    sentence = momentum_sentence(replay(recordings[3], 0.9), exact, layer=0, unit=7, step=200)
-    assert page.locator("#sentence").inner_text() == sentence
+    replays = (replay(recordings[3], 0.9, estimator=name) for name in ("ema", "algorithm2", "batch"))
+    assert page.locator("#sentence").inner_text() == picture(*replays, layer=0, unit=7, step=200).sentence
     measured = page.get_by_text("The measured answer")
     measured.first.click()
     assert "it stays exactly the same" in page.locator("details.measured").first.inner_text()
