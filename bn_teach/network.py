@@ -254,14 +254,16 @@ def in_batches(n, batch_size):
     return [slice(start, end) for start, end in zip(starts, [*starts[1:], n], strict=True)]
 
 
-def keep_running_averages(network, **options):
+def keep_running_averages(network, like="pytorch", **options):
     """Exchange every memoryless batch norm for one that keeps running averages, as frameworks have it.
 
     Parameters
     ----------
     network : Network
+    like : str
+        The framework whose layers they are, as in `bn_teach.batchnorm.BatchNorm.like`.
     **options
-        For `bn_teach.batchnorm.BatchNorm`: momentum, unbiased, ...
+        What is otherwise with them: momentum, unbiased, ...
 
     Returns
     -------
@@ -277,7 +279,7 @@ def keep_running_averages(network, **options):
     layers = []
     for layer in network.layers:
         if isinstance(layer, BatchNormLayer):
-            averaging = BatchNorm(len(layer.gamma), eps=layer.eps, **options)
+            averaging = BatchNorm.like(like, len(layer.gamma), eps=layer.eps, **options)
             averaging.gamma, averaging.beta = layer.gamma, layer.beta
             layer = averaging
         layers.append(layer)

@@ -374,6 +374,15 @@ def test_running_averages_take_the_place_of_memoryless_batch_norm():
         assert layer.gamma is norm.gamma
 
 
+def test_running_averages_as_another_framework_keeps_them_take_a_batch_of_one():
+    x = normal(1, 4)
+    averaging = keep_running_averages(float64_network(hidden=(5,)), like="keras")
+    assert (averaging.layers[1].momentum, averaging.layers[1].unbiased) == (0.99, False)
+    averaging(x)
+    with pytest.raises(ValueError, match="at least 2 values"):
+        keep_running_averages(float64_network(hidden=(5,)))(x)
+
+
 def test_the_network_switches_the_modes_of_layers_that_have_one():
     network, x = keep_running_averages(float64_network(hidden=(5, 4)), momentum=0.5), normal(6, 4)
     norms = [layer for layer in network.layers if isinstance(layer, BatchNorm)]
