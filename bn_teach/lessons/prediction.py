@@ -8,7 +8,7 @@ from bn_teach import _checks
 from bn_teach.lessons.questions import QUESTIONS
 from bn_teach.lessons.shared.accessible import Accessible
 from bn_teach.lessons.shared.bar import TrainingBar
-from bn_teach.lessons.shared.explorer import row
+from bn_teach.lessons.shared.explorer import number_text, radio_buttons, row
 
 # Answers given since the kernel started, so that Run All again loses none: name to answer.
 _ANSWERS = {}
@@ -88,21 +88,9 @@ class Prediction:
         return {**self.view._repr_mimebundle_(**kwargs), "text/markdown": self.words()}
 
     def _answer_widget(self):
-        style = {"description_width": "initial"}
         if self.question.choices:
-            return widgets.RadioButtons(
-                options=self.question.choices,
-                value=None,
-                description="your answer",
-                style=style,
-                layout=widgets.Layout(width="max-content"),
-            )
-        return widgets.Text(
-            description=f"your answer ({self.question.unit})",
-            placeholder="a number",
-            style=style,
-            layout=widgets.Layout(width="330px"),
-        )
+            return radio_buttons("your answer", self.question.choices)
+        return number_text(f"your answer ({self.question.unit})", "330px")
 
     def _reveal(self):
         try:

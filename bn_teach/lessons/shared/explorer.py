@@ -104,7 +104,8 @@ class Explorer:
             control = self.controls[name]
             with suppress(TraitError):
                 control.value = value
-            if isinstance(value, bool) != isinstance(control.value, bool) or control.value != value:
+            taken = control.value == value and isinstance(value, bool) == isinstance(control.value, bool)
+            if value is None or not taken:  # a dropdown would take None for no choice
                 raise ValueError(f"{name} must be {_offer(control)}, got {_checks.describe(value)}")
 
     def _on_change(self, change):
@@ -206,6 +207,16 @@ def played_slider(description, value, lowest, highest, step=1, *, width, interva
     play = widgets.Play(value, min=lowest, max=highest, step=step, interval=interval)
     widgets.link((play, "value"), (slider, "value"))
     return play, slider
+
+
+def radio_buttons(description, options=()):
+    """Build a choice that shows everything there is to choose from; none is taken yet."""
+    return widgets.RadioButtons(options=options, value=None, **_described(description, "max-content"))
+
+
+def number_text(description, width):
+    """Build a field for a number as somebody types it."""
+    return widgets.Text(placeholder="a number", **_described(description, width))
 
 
 def number_box(description, value, highest, width="120px"):
