@@ -11,14 +11,21 @@ from bn_teach.training import TrainingConfig, train
 SEEDS = range(5)
 
 
-def run(batch_size=16, seed=0):
-    """Train the default network on the digits, once."""
-    return _trained(TrainingConfig(batch_size=batch_size, seed=seed))
+@lru_cache(maxsize=1)
+def digits():
+    """Load the digits, once."""
+    return load_digits()
 
 
 @lru_cache(maxsize=12)  # 8 MB each: five seeds of two batch sizes, and what else a notebook looks at
-def _trained(config):
-    return train(load_digits(), config)
+def trained(config):
+    """Train a network on the digits, once."""
+    return train(digits(), config)
+
+
+def run(batch_size=16, seed=0):
+    """Train the default network on the digits, once."""
+    return trained(TrainingConfig(batch_size=batch_size, seed=seed))
 
 
 def accuracy_at_end(recording, momentum=0.9, estimator="ema"):
