@@ -11,8 +11,8 @@ from dataclasses import asdict, replace
 
 from bn_teach._files import written_whole
 from bn_teach.lessons.clinic.cases import CASES
-from bn_teach.lessons.clinic.effects import PATH
-from bn_teach.lessons.clinic.sentence import clinic_table
+from bn_teach.lessons.clinic.experiment import EFFECTS_FILE
+from bn_teach.lessons.clinic.picture import clinic_table
 
 SEEDS = 8
 DECIMALS = 4
@@ -51,7 +51,7 @@ def main(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("cases", nargs="*", metavar="case", help=f"of {', '.join(CASES)}")
     parser.add_argument("--seeds", type=int, help=f"how many, instead of as many as last time; {SEEDS} or more")
-    parser.add_argument("--to", default=PATH, metavar="FILE", help="write there instead")
+    parser.add_argument("--to", default=EFFECTS_FILE, metavar="FILE", help="write there instead")
     options = parser.parse_args(arguments)
     if unknown := set(options.cases) - set(CASES):
         parser.error(f"no case is called {', '.join(sorted(unknown))}")

@@ -3,7 +3,7 @@
 import re
 
 from bn_teach import CASES
-from bn_teach.lessons.clinic.causes import CAUSES
+from bn_teach.lessons.clinic.case import CAUSES
 from bn_teach.lessons.clinic.explorer import TITLES
 
 NAMES = list(CASES)

@@ -2,13 +2,22 @@
 
 import numpy as np
 
-from bn_teach.batchnorm import BatchNorm
 from bn_teach.data import minibatches
-from bn_teach.lessons.clinic.case import Case, Experiment, Picture, Run, Thread, Twist
-from bn_teach.lessons.clinic.effects import EFFECTS
-from bn_teach.lessons.clinic.runs import averaging_layers, digits, level, percent_right, trained
-from bn_teach.network import BatchNormLayer, Network, build_network, cross_entropy
+from bn_teach.lessons.clinic.case import Case, Thread, Twist
+from bn_teach.lessons.clinic.experiment import (
+    EFFECTS,
+    Axes,
+    Experiment,
+    Run,
+    averaging_layers,
+    in_eval_mode,
+    level,
+    percent_right,
+)
+from bn_teach.lessons.shared.runs import digits, trained
+from bn_teach.network import build_network, cross_entropy, keep_running_averages
 from bn_teach.running import pooled_statistics, population_statistics
+from bn_teach.training import TrainingConfig
 
 # A pass over the training set, to take statistics anew.
 
@@ -39,7 +48,7 @@ def recomputed(*, by_digit, pooled=False, layer=0):
     summarised = pooled_statistics if pooled else population_statistics
 
     def run(seed):
-        recording = trained(seed, steps=200)
+        recording = trained(TrainingConfig(steps=200, seed=seed))
         network, m = recording.network_at(len(recording.checkpoint_steps) - 1), recording.config.batch_size
         labels = digits().train_y
         order = np.argsort(labels, kind="stable") if by_digit else np.random.default_rng(seed).permutation(len(labels))
@@ -97,7 +106,7 @@ TIDY_PASS = Case(
         broken=recomputed(by_digit=True),
         fixed=recomputed(by_digit=False),
         effect=EFFECTS.get("tidy-pass"),
-        picture=Picture(f"{_RATIO}, layer 1 (dotted: 1)", "mini-batches of the pass", (0, 1.3), (0, 1.3)),
+        axes=Axes(f"{_RATIO}, layer 1 (dotted: 1)", "mini-batches of the pass", (0, 1.3), (0, 1.3)),
     ),
     twist=Twist(
         "Layer 2, moments pooled exactly: {before} if sorted, {after} if shuffled. The formula was right, its inputs "
@@ -109,7 +118,7 @@ TIDY_PASS = Case(
             broken=recomputed(by_digit=True, pooled=True, layer=1),
             fixed=recomputed(by_digit=False, pooled=True, layer=1),
             effect=EFFECTS.get("tidy-pass, twist"),
-            picture=Picture(f"{_RATIO}, layer 2 (dotted: 1)", "mini-batches of the pass", (0, 1.3), (0, 1.3)),
+            axes=Axes(f"{_RATIO}, layer 2 (dotted: 1)", "mini-batches of the pass", (0, 1.3), (0, 1.3)),
         ),
     ),
 )
@@ -121,35 +130,23 @@ SHOWN = 4  # epochs at the end
 BATCHES = 9  # of an epoch, the last one with a single image
 
 
-def like_keras(network, momentum):
-    """Exchange every memoryless batch norm for one that keeps averages and takes a batch of one, as Keras does."""
-    layers = []
-    for layer in network.layers:
-        if isinstance(layer, BatchNormLayer):
-            averaging = BatchNorm.like("keras", len(layer.gamma), momentum=momentum, eps=layer.eps)
-            averaging.gamma, averaging.beta = layer.gamma, layer.beta
-            layer = averaging
-        layers.append(layer)
-    return Network(layers)
-
-
 def epochs_of_1025(*, drop_last):
     """Build a function from a seed to a `Run`: what the last step of an epoch does to the running variance, in %."""
 
     def run(seed):
-        network = like_keras(build_network(64, 10, seed=seed), momentum=0.9)
+        network = keep_running_averages(build_network(64, 10, seed=seed), like="keras", momentum=0.9)
         layer = averaging_layers(network)[0]
         x, y = digits().train_x[:EXAMPLES], digits().train_y[:EXAMPLES]
         per_epoch = BATCHES - drop_last
         variance, losses, dents = [], [], []
         for rows in minibatches(EXAMPLES, BATCH, steps=per_epoch * EPOCHS, seed=seed, drop_last=drop_last):
-            before = _accuracy(network) if len(rows) == 1 else 0.0
+            before = in_eval_mode(network) if len(rows) == 1 else 0.0
             loss, dscores = cross_entropy(network(x[rows]), y[rows])
             network.backward(dscores)
             network.descend(0.1)
             variance.append(layer.running_var.mean())
             losses.append(loss)
-            dents.append(before - _accuracy(network) if len(rows) == 1 else 0.0)
+            dents.append(before - in_eval_mode(network) if len(rows) == 1 else 0.0)
         variance, losses = np.array(variance), np.array(losses)
         last = np.arange(per_epoch - 1, len(variance), per_epoch)[EPOCHS // 2 :]
         shown = slice(per_epoch * (EPOCHS - SHOWN), None)
@@ -164,13 +161,6 @@ def epochs_of_1025(*, drop_last):
         return Run(change, {"fixed": curve} if drop_last else {"seen": curve}, facts)
 
     return run
-
-
-def _accuracy(network):
-    """Validation accuracy in inference mode; then back to training mode."""
-    accuracy = percent_right(network.eval()(digits().validation_x), digits().validation_y)
-    network.train()
-    return accuracy
 
 
 EPOCH_END = Case(
@@ -215,6 +205,6 @@ EPOCH_END = Case(
         broken=epochs_of_1025(drop_last=False),
         fixed=epochs_of_1025(drop_last=True),
         effect=EFFECTS.get("epoch-end"),
-        picture=Picture("running variance (1: its mean over these epochs)", "epoch", (0.85, 1.1), (-15, 5)),
+        axes=Axes("running variance (1: its mean over these epochs)", "epoch", (0.85, 1.1), (-15, 5)),
     ),
 )

@@ -1,206 +1,34 @@
-"""What a case of the clinic is: a broken run, its fix, and how large the effect was when it was measured."""
+"""What a case of the clinic is: a broken run as somebody met it, with its fix and everything that is told about it."""
 
-import math
-import statistics
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from bn_teach import _checks
-from bn_teach._threads import one_blas_thread
+from bn_teach.lessons.clinic.experiment import Experiment
 
-
-class NotReproducedError(RuntimeError):
-    """A run that does not show what its case describes."""
-
-
-@dataclass(frozen=True, eq=False)
-class Run:
-    """One run, broken or fixed, reduced to what is shown of it.
-
-    Attributes
-    ----------
-    value : float
-        The number that the case is about.
-    lines : dict of str to (numpy.ndarray, numpy.ndarray)
-        Key to x and y: "seen" and "reference" of a broken run, "fixed" of a fixed one.
-    facts : dict
-        What else the words of the case quote.
-    """
-
-    value: float
-    lines: dict
-    facts: dict
-
-
-@dataclass(frozen=True)
-class Effect:
-    """The number that an experiment is about, measured once over several seeds, before and after the fix.
-
-    Attributes
-    ----------
-    seeds : tuple of int
-    before, after : tuple of float
-        One for each seed.
-    """
-
-    seeds: tuple
-    before: tuple
-    after: tuple
-
-    @property
-    def differences(self):
-        """What the fix changed, for each seed."""
-        return tuple(after - before for before, after in zip(self.before, self.after, strict=True))
-
-    @property
-    def size(self):
-        """Mean of the differences."""
-        return statistics.fmean(self.differences)
-
-    @property
-    def spread(self):
-        """Standard deviation of the differences from seed to seed."""
-        return statistics.stdev(self.differences)
-
-    def least(self, runs):
-        """How large the mean difference of `runs` other runs should be at least, without its sign.
-
-        The size, less 3 standard errors of a difference between two means: the one measured and the one to come. An
-        effect without any spread may be 1 % smaller.
-
-        Parameters
-        ----------
-        runs : int
-
-        Returns
-        -------
-        float
-
-        Examples
-        --------
-        >>> round(Effect((0, 1), (0.0, 0.0), (9.0, 11.0)).least(2), 3)
-        5.757
-        """
-        error = self.spread * math.sqrt(1 / runs + 1 / len(self.seeds))
-        return abs(self.size) - max(3 * error, 0.01 * abs(self.size))
-
-    def shows(self, before, after):
-        """Tell whether a single run shows the effect at all: in its direction, and at least a tenth of its size."""
-        return (after - before) * math.copysign(1, self.size) >= 0.1 * abs(self.size)
-
-
-@dataclass(frozen=True)
-class Picture:
-    """How the runs of an experiment are drawn.
-
-    Attributes
-    ----------
-    title, x_title : str
-        What is drawn, over what.
-    y_range : tuple of float
-    value_range : tuple of float
-        Of the number that the experiment is about.
-    """
-
-    title: str
-    x_title: str
-    y_range: tuple
-    value_range: tuple
-
-
-@dataclass(frozen=True)
-class Experiment:
-    """A broken run, and the same run fixed.
-
-    Attributes
-    ----------
-    number : str
-        What the number is that it is about.
-    unit : str
-        Empty for a ratio.
-    digits : int
-        Decimals that are worth writing.
-    broken, fixed : callable
-        From a seed to a `Run`.
-    effect : Effect or None
-        None until it has been measured.
-    picture : Picture
-    """
-
-    number: str
-    unit: str
-    digits: int
-    broken: Callable
-    fixed: Callable
-    effect: Effect | None
-    picture: Picture
-
-    @one_blas_thread
-    def reproduce(self, seed):
-        """Run it broken, then fixed.
-
-        Parameters
-        ----------
-        seed : int
-
-        Returns
-        -------
-        broken, fixed : Run
-
-        Raises
-        ------
-        NotReproducedError
-            If a number is not finite, or the two runs do not show the effect.
-        TrainingDiverged
-        """
-        seed = _checks.integer("seed", seed, 0)
-        broken, fixed = self.broken(seed), self.fixed(seed)
-        self.check(seed, broken, fixed)
-        return broken, fixed
-
-    def check(self, seed, broken, fixed=None):
-        """Raise `NotReproducedError` if these are not the runs that the experiment describes.
-
-        Parameters
-        ----------
-        seed : int
-        broken, fixed : Run
-            `fixed` may be None: not run yet.
-        """
-        for run in (broken, fixed):
-            if run is not None and not math.isfinite(run.value):
-                raise NotReproducedError(f"with seed {seed}, {self.number} is not a finite number")
-        if fixed is not None and not self.effect.shows(broken.value, fixed.value):
-            raise NotReproducedError(
-                f"with seed {seed}, {self.number} is {self.written(broken.value)} before the fix and "
-                f"{self.written(fixed.value)} after it. When it was measured, over {len(self.effect.seeds)} seeds, "
-                f"the fix changed it by {self.written(self.effect.size)} on average. Another seed may show it"
-            )
-
-    def written(self, value):
-        """Write a value with its unit."""
-        return f"{self.rounded(value)} {self.unit}".strip()
-
-    def rounded(self, value, sign=""):
-        """Write a value to the decimals that are worth writing; `sign` may be "+": always with one."""
-        return f"{round(value, self.digits) + 0.0:{sign}.{self.digits}f}"  # + 0.0: no minus zero
-
-    @one_blas_thread
-    def measure(self, seeds):
-        """Measure the effect anew.
-
-        Parameters
-        ----------
-        seeds : iterable of int
-            Two or more.
-
-        Returns
-        -------
-        Effect
-        """
-        seeds = tuple(seeds)
-        pairs = [(self.broken(seed).value, self.fixed(seed).value) for seed in seeds]
-        return Effect(seeds, *zip(*pairs, strict=True))
+CAUSES = {
+    "validation-never-enters": "validation images never enter the averages",
+    "old-weights": "the average counts weights that are long gone",
+    "never-read": "training never reads the running averages",
+    "reversed": "momentum is counted the other way round here",
+    "two-divisors": "one mode divides the variance by m, the other by m - 1",
+    "biased": "the averaged variances were divided by m",
+    "start": "the average is still mostly its start, mean 0 and variance 1",
+    "lag": "the average remembers too long and trails behind",
+    "sorted": "each mini-batch holds a single class",
+    "alone": "the last mini-batch is a single image",
+    "training-mode": "training mode was left on in the evaluation",
+    "statistics-left-behind": "the running statistics were not restored",
+    # Often blamed.
+    "overfitting": "the network overfits",
+    "learning-rate": "the learning rate is too high",
+    "too-few-images": "the validation set is too small",
+    "bug": "a bug in the framework",
+    "eps": "eps is added in one of the two modes only",
+    "short-memory": "the average forgets too soon: raise momentum",
+    "other-images": "the validation images are of another kind",
+    "luck": "the best checkpoint was a lucky one",
+}
+"""Key to what a cause says of itself."""
 
 
 @dataclass(frozen=True)

@@ -4,11 +4,12 @@ import numpy as np
 
 from bn_teach.batchnorm import BatchNorm
 from bn_teach.data import GaussianPopulation
-from bn_teach.lessons.clinic.case import Case, Experiment, Picture, Run, Thread, Twist
-from bn_teach.lessons.clinic.effects import EFFECTS
-from bn_teach.lessons.clinic.runs import accuracy_curve, at_end, level, trained
+from bn_teach.lessons.clinic.case import Case, Thread, Twist
+from bn_teach.lessons.clinic.experiment import EFFECTS, Axes, Experiment, Run, accuracy_curve, at_end, level
+from bn_teach.lessons.shared.runs import trained
 from bn_teach.replay import replay
 from bn_teach.running import exponential_moving_average, unbiased_variance
+from bn_teach.training import TrainingConfig
 
 # One mini-batch in both modes.
 
@@ -119,7 +120,7 @@ TWO_MODES = Case(
         broken=over_batch_sizes(unbiased=True),
         fixed=over_batch_sizes(unbiased=False),
         effect=EFFECTS.get("two-modes"),
-        picture=Picture("output in training mode / at inference", "batch size", (0.95, 1.25), (0.95, 1.25)),
+        axes=Axes("output in training mode / at inference", "batch size", (0.95, 1.25), (0.95, 1.25)),
     ),
     twist=Twist(
         "20 layers, mini-batches of 64: the ratio is {before}, which is (64/63)^(20/2); with one divisor for both it "
@@ -131,7 +132,7 @@ TWO_MODES = Case(
             broken=over_depth(unbiased=True),
             fixed=over_depth(unbiased=False),
             effect=EFFECTS.get("two-modes, twist"),
-            picture=Picture("output in training mode / at inference", "layers", (0.95, 1.25), (0.95, 1.25)),
+            axes=Axes("output in training mode / at inference", "layers", (0.95, 1.25), (0.95, 1.25)),
         ),
     ),
 )
@@ -169,7 +170,7 @@ def accuracy_with(*, unbiased):
     """Build a function from a seed to a `Run`: the digits network at batch size 2, momentum 0.9."""
 
     def run(seed):
-        curve = accuracy_curve(replay(trained(seed, batch_size=2), 0.9, unbiased=unbiased))
+        curve = accuracy_curve(replay(trained(TrainingConfig(batch_size=2, seed=seed)), 0.9, unbiased=unbiased))
         return Run(at_end(curve), {"fixed": curve} if unbiased else {"seen": curve}, {})
 
     return run
@@ -215,7 +216,7 @@ MISSING_VARIANCE = Case(
         broken=settled(unbiased=False),
         fixed=settled(unbiased=True),
         effect=EFFECTS.get("missing-variance"),
-        picture=Picture("running variance (dotted: the truth)", "mini-batches", (0, 5), (0, 5)),
+        axes=Axes("running variance (dotted: the truth)", "mini-batches", (0, 5), (0, 5)),
     ),
     twist=Twist(
         "The digits network at batch size 2: {before} with the biased running variance, {after} with the unbiased one.",
@@ -226,7 +227,7 @@ MISSING_VARIANCE = Case(
             broken=accuracy_with(unbiased=False),
             fixed=accuracy_with(unbiased=True),
             effect=EFFECTS.get("missing-variance, twist"),
-            picture=Picture("validation accuracy, %", "training step", (0, 101), (40, 80)),
+            axes=Axes("validation accuracy, %", "training step", (0, 101), (40, 80)),
         ),
     ),
 )

@@ -2,31 +2,20 @@
 
 import html
 import re
-from dataclasses import dataclass, fields
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import ipywidgets as widgets
 
-from bn_teach import _checks
+from bn_teach.lessons.clinic.case import CAUSES, Case
 from bn_teach.lessons.clinic.cases import CASES
-from bn_teach.lessons.clinic.causes import CAUSES
-from bn_teach.lessons.clinic.picture import clinic_figure, clinic_nothing, clinic_ranges, clinic_traces
-from bn_teach.lessons.clinic.sentence import clinic_reveal, clinic_score, clinic_symptom, clinic_twist, clinic_verdict
+from bn_teach.lessons.clinic.picture import axes, explanation, nothing, picture, score, symptom, verdict
 from bn_teach.lessons.shared.background import LatestJob
 from bn_teach.lessons.shared.bar import TrainingBar
-from bn_teach.lessons.shared.explorer import Explorer, folded, row
-from bn_teach.lessons.shared.live_figure import LiveFigure
+from bn_teach.lessons.shared.explorer import Explorer, dropdown, folded, number_text, radio_buttons, row, seed_box
 from bn_teach.lessons.shared.question import Question
 
-
-class Answer(NamedTuple):
-    """What a learner committed: a key of `CAUSES`, and a number as it was typed."""
-
-    cause: str
-    number: str
-
-
-# Since the kernel started, so that Run All again loses nothing: name of a case to its answer, and how it did.
+# Since the kernel started, so that Run All again loses nothing: name of a case to the cause and the number as they were
+# committed, and to whether each was right.
 _ANSWERS = {}
 _RESULTS = {}
 
@@ -60,18 +49,17 @@ class ClinicExplorer(Explorer):
     controls : dict
         ``case``, ``cause``, ``number``, ``picture`` ("case", or "twist" where its effect turns round), ``seed``.
     commit, previous, next, start_over : ipywidgets.Button
-    state : ClinicState
     revealed : bool
         Whether the answer to the case on display was committed.
     score : str
     details : str
         The explanation, as plain text; empty before the answer.
-    figure, view, status
+    state, figure, view, status
         As in every explorer.
 
     Raises
     ------
-    ValueError, TypeError
+    ValueError
         For an unknown case.
 
     Examples
@@ -86,36 +74,49 @@ class ClinicExplorer(Explorer):
     True
     """
 
+    State = ClinicState
+
     def __init__(self, case="new-camera"):
         super().__init__()
-        first = _checks.choice("case", case, tuple(CASES))
         self._job = LatestJob()
         self._runs = {}
         self._failed = None
         self._progress = TrainingBar()
         self._progress.description, self._progress.layout.width = "", "90px"  # the sentence says what it is about
-        self.figure = LiveFigure(clinic_figure(None, None))
-        self._build_controls(first)
-        self._build_texts()
+        self._score = widgets.Label()
+        self._symptom, self._prompt, self._details = widgets.HTML(), widgets.HTML(), widgets.HTML()
+        self.controls = {
+            "case": dropdown("case", TITLES, width="390px"),
+            "cause": radio_buttons("cause"),
+            "number": number_text("your number", "270px"),
+            "picture": widgets.ToggleButtons(
+                options=[("the case", "case"), ("turn the picture", "twist")],
+                description="picture",
+                style={"description_width": "initial"},
+            ),
+            "seed": seed_box(),
+        }
+        self._set(case=case)
+        self.commit = _button("Commit and reveal", self._commit)
+        self.previous = _button("Previous", lambda: self._step(-1))
+        self.next = _button("Next", lambda: self._step(1))
+        self.start_over = _button("Forget all answers", self._forget)
+        self._open()
+        asked = widgets.VBox([self._prompt, row(self.controls["number"], self.commit)])
+        asked.layout.flex = "1 1 400px"
         rare = folded("more: another run of the same case, start over", self.controls["seed"], self.start_over)
         self._assemble(
+            axes(),
             [
                 row(self.previous, self.controls["case"], self.next, self._score, self._progress),
                 self._symptom,
-                row(self.controls["cause"], self._asked),
+                row(self.controls["cause"], asked),
                 self.controls["picture"],
             ],
             plot_label="Two panels: the broken run, with the fixed one beside it once an answer is committed, and the "
             "number that the case is about for several seeds, broken and fixed",
             below=[self._details, rare],
         )
-        self._open()
-        self._update()
-
-    @property
-    def state(self):
-        """What the controls say now."""
-        return ClinicState(**{field.name: self.controls[field.name].value for field in fields(ClinicState)})
 
     @property
     def revealed(self):
@@ -137,44 +138,9 @@ class ClinicExplorer(Explorer):
         super().wait(timeout)
         self._job.wait(timeout)
 
-    def _build_controls(self, first):
-        plain = {"style": {"description_width": "initial"}}
-        self.controls = {
-            "case": widgets.Dropdown(
-                options=[(title, name) for name, title in TITLES.items()],
-                value=first,
-                description="case",
-                layout=widgets.Layout(width="390px"),
-                **plain,
-            ),
-            "cause": widgets.RadioButtons(
-                options=[], description="cause", layout=widgets.Layout(width="max-content"), **plain
-            ),
-            "number": widgets.Text(
-                description="your number", placeholder="a number", layout=widgets.Layout(width="270px"), **plain
-            ),
-            "picture": widgets.ToggleButtons(
-                options=[("the case", "case"), ("turn the picture", "twist")], description="picture", **plain
-            ),
-            "seed": widgets.BoundedIntText(
-                0, min=0, max=10**6, description="seed", layout=widgets.Layout(width="120px"), **plain
-            ),
-        }
-        narrow = {"layout": widgets.Layout(width="max-content")}
-        self.commit = widgets.Button(description="Commit and reveal", **narrow)
-        self.previous = widgets.Button(description="Previous", **narrow)
-        self.next = widgets.Button(description="Next", **narrow)
-        self.start_over = widgets.Button(description="Forget all answers", **narrow)
-        self.commit.on_click(lambda _: self._commit())
-        self.previous.on_click(lambda _: self._step(-1))
-        self.next.on_click(lambda _: self._step(1))
-        self.start_over.on_click(lambda _: self._forget())
-
-    def _build_texts(self):
-        self._score = widgets.Label()
-        self._symptom, self._prompt, self._details = widgets.HTML(), widgets.HTML(), widgets.HTML()
-        self._asked = widgets.VBox([self._prompt, row(self.controls["number"], self.commit)])
-        self._asked.layout.flex = "1 1 400px"
+    @property
+    def _case(self):
+        return CASES[self.controls["case"].value]
 
     def _react(self, control):
         self._failed = None
@@ -183,25 +149,22 @@ class ClinicExplorer(Explorer):
 
     def _open(self):
         """Put the questions of a case on display, and what was answered to them before."""
-        name = self.controls["case"].value
-        case, answer = CASES[name], _ANSWERS.get(name, Answer(None, ""))
-        cause, number, picture = (self.controls[key] for key in ("cause", "number", "picture"))
+        names, name, case = list(CASES), self.controls["case"].value, self._case
+        cause, number = self.controls["cause"], self.controls["number"]
         with self._quietly(), cause.hold_sync():
             cause.options = [(CAUSES[key], key) for key in case.causes]
-            cause.value = answer.cause  # new options would name the first one
-            number.value = answer.number
+            cause.value, number.value = _ANSWERS.get(name, (None, ""))  # new options name the first one
             number.description = f"your number ({case.unit})" if case.unit else "your number"
-            picture.value = "case"
+            self.controls["picture"].value = "case"
         self._prompt.value = _paragraph("Predict", case.question)
-        names = list(CASES)
         self.previous.disabled, self.next.disabled = name == names[0], name == names[-1]
         self._lock_answer()
 
     def _lock_answer(self):
         """An answer is committed once; the turned picture is for afterwards."""
-        turnable = self.revealed and CASES[self.controls["case"].value].twist is not None
         for widget in (self.controls["cause"], self.controls["number"], self.commit):
             widget.disabled = self.revealed
+        turnable = self.revealed and self._case.twist is not None
         self.controls["picture"].layout.display = None if turnable else "none"
 
     def _step(self, by):
@@ -222,91 +185,80 @@ class ClinicExplorer(Explorer):
             except ValueError as error:
                 self._say(str(error))
                 return
-            _ANSWERS[state.case] = Answer(state.cause, state.number)
+            _ANSWERS[state.case] = state.cause, state.number
             self._lock_answer()
             self._update()
 
     def _read(self, state):
-        """Return the number that was typed; ValueError with a friendly word if the answer is not complete."""
+        """Return cause and number; ValueError with a friendly word if the answer is not complete."""
         if state.cause is None:
             raise ValueError("No cause is named yet. Take the one that you would look into first.")
-        case = CASES[state.case]
+        case = self._case
         asked = Question(case.question, None, "", unit=case.unit or "here", low=case.low, high=case.high)
-        return asked.read(state.number)
+        return state.cause, asked.read(state.number)
 
     def _draw(self):
-        state, case = self.state, CASES[self.controls["case"].value]
-        self._score.value = clinic_score(_RESULTS.values(), len(CASES))
-        turned = state.picture == "twist" and case.twist is not None and self.revealed
-        experiment = case.twist.experiment if turned else case.experiment
-        wanted = (experiment, state.seed)
+        self._score.value = score(_RESULTS.values(), len(CASES))
+        state, case, revealed = self.state, self._case, self.revealed
         if self._failed is not None:
-            return self._tell_failure(case)
-        broken, fixed = self._runs.get(wanted, (None, None))
-        if broken is None or (self.revealed and fixed is None):
-            self._run(wanted, broken, small=turned)
+            return self._tell_failure(state)
+        shown = case.twist if revealed and state.picture == "twist" and case.twist is not None else case
+        broken, fixed = self._runs.get((shown.experiment, state.seed), (None, None))
+        if broken is None or (revealed and fixed is None):
+            self._run(shown, state.seed, broken, revealed)
             return None
         self._job.cancel()
-        fixed = fixed if self.revealed else None
-        if not turned:
-            self._symptom.value = _paragraph("", clinic_symptom(case, broken))
-        if fixed is None:
-            self._details.value = ""
-            sentence = f"{experiment.number}: {experiment.written(broken.value)}. Name a cause and commit a number."
-        elif turned:
-            sentence = clinic_twist(case.twist, broken, fixed)
-        else:
-            sentence = self._judge(state, case, broken, fixed)
-            self._details.value = _explained(case, broken, fixed)
-        return (
-            clinic_traces(experiment, broken, fixed),
-            clinic_ranges(experiment, broken),
-            sentence[0].upper() + sentence[1:],
-        )
+        fixed, answer = (fixed, self._read(state)) if revealed else (None, None)
+        if shown is case:
+            self._tell(state, broken, fixed, answer)
+        return picture(shown, broken, fixed, answer)
 
-    def _judge(self, state, case, broken, fixed):
-        """Compare the committed answer with the runs; the first comparison counts."""
-        *result, text = clinic_verdict(case, broken, fixed, state.cause, self._read(state))
-        _RESULTS.setdefault(state.case, tuple(result))
-        self._score.value = clinic_score(_RESULTS.values(), len(CASES))
-        return text
+    def _tell(self, state, broken, fixed, answer):
+        """Put the symptom above the picture and, once there is an answer, what explains it below."""
+        case = self._case
+        self._symptom.value = _paragraph("", symptom(case, broken))
+        self._details.value = _explained(case, broken, fixed) if answer else ""
+        if answer:
+            *result, _ = verdict(case, broken, fixed, *answer)
+            _RESULTS.setdefault(state.case, result)  # the first comparison counts
+            self._score.value = score(_RESULTS.values(), len(CASES))
 
-    def _tell_failure(self, case):
+    def _tell_failure(self, state):
         """Leave an empty picture and unlock the answer, so that it can be committed again."""
-        if self.controls["case"].value not in _RESULTS:
-            _ANSWERS.pop(self.controls["case"].value, None)
+        if state.case not in _RESULTS:
+            _ANSWERS.pop(state.case, None)
             self._lock_answer()
         self._symptom.value = self._details.value = ""
-        return clinic_nothing(), {}, f"'{case.title}' cannot be reproduced here: {self._failed}."
+        return nothing(self._case, self._failed)
 
-    def _run(self, wanted, known, *, small):
+    def _run(self, shown, seed, known, revealed):
         """Run an experiment on a thread of its own; what is `known` of it, the broken run, is not run again."""
-        revealed = self.revealed
         self._say(f"Running {'the fix' if revealed else 'the case'} ...")
-        self._job.start(lambda cancelled: self._run_and_show(wanted, known, revealed, small, cancelled))
+        self._job.start(lambda cancelled: self._run_and_show(shown, seed, known, revealed, cancelled))
 
-    def _run_and_show(self, wanted, broken, revealed, small, cancelled):
-        experiment, seed = wanted
+    def _run_and_show(self, shown, seed, broken, revealed, cancelled):
+        experiment, failed = shown.experiment, None
         with self._shown_errors():
             try:
                 with self._progress.watching(cancelled):
                     broken = broken or experiment.broken(seed)
                     fixed = experiment.fixed(seed) if revealed else None
-                if small:  # where an effect turns round, it may also vanish
-                    experiment.check(seed, broken)
-                    experiment.check(seed, fixed or broken)
-                else:
-                    experiment.check(seed, broken, fixed)
+                # Where an effect turns round, it may also vanish.
+                experiment.check(seed, broken, fixed, effect=isinstance(shown, Case))
             except Exception as error:
-                with self._lock:
-                    if not cancelled():
-                        self._failed = str(error).removesuffix(".") or type(error).__name__
-                        self._update()
-                return
+                failed = str(error).removesuffix(".") or type(error).__name__
             with self._lock:
-                self._runs[wanted] = broken, fixed
+                if failed is None:
+                    self._runs[experiment, seed] = broken, fixed
                 if not cancelled():
+                    self._failed = failed
                     self._update()
+
+
+def _button(description, press):
+    button = widgets.Button(description=description, layout=widgets.Layout(width="max-content"))
+    button.on_click(lambda _: press())
+    return button
 
 
 _LINK = 'target="_blank" rel="noopener" style="color: var(--jp-content-link-color); text-decoration: underline"'
@@ -324,5 +276,5 @@ def _explained(case, broken, fixed):
         name = html.escape(thread.name)
         link = f'<a href="{html.escape(thread.url)}" {_LINK}>{name}</a>' if thread.url else name
         told.append(f"{link}: {html.escape(thread.told, quote=False)}" if thread.told else link)
-    paragraphs = [_paragraph(heading, text) for heading, text in clinic_reveal(case, broken, fixed)]
+    paragraphs = [_paragraph(heading, text) for heading, text in explanation(case, broken, fixed).items()]
     return "".join([*paragraphs, f"<p><strong>It happened here.</strong> {'; '.join(told)}.</p>"])

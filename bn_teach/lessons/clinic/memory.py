@@ -1,12 +1,15 @@
 """Runs in which the average remembers too little, too much, or the wrong thing."""
 
+from functools import lru_cache
+
 import numpy as np
 
-from bn_teach.lessons.clinic.case import Case, Experiment, Picture, Run, Thread, Twist
-from bn_teach.lessons.clinic.effects import EFFECTS
-from bn_teach.lessons.clinic.runs import accuracy_curve, at_end, trained, training_curve
+from bn_teach.lessons.clinic.case import Case, Thread, Twist
+from bn_teach.lessons.clinic.experiment import EFFECTS, Axes, Experiment, Run, accuracy_curve, at_end, percent_right
+from bn_teach.lessons.shared.runs import digits, trained
 from bn_teach.replay import replay
 from bn_teach.theory import start_up_weight
+from bn_teach.training import TrainingConfig
 
 
 def at_last(curve):
@@ -18,6 +21,15 @@ def typical_jump(curve):
     """How far a curve jumps from one checkpoint to the next, on average over the second half of the run."""
     late = curve[1][len(curve[1]) // 2 :]
     return float(np.abs(np.diff(late)).mean())
+
+
+@lru_cache(maxsize=2)  # each holds on to its recording
+def training_curve(recording):
+    """Training accuracy at every checkpoint as a log shows it: in training mode, on 256 of the images."""
+    m = recording.config.batch_size
+    x, labels = digits().train_x[:256], digits().train_y[:256]
+    accuracy = [percent_right(net.scores_by_batch(net.layers[0](x), m), labels) for net in recording.networks()]
+    return recording.checkpoint_steps.astype(np.float64), np.array(accuracy)
 
 
 def judged(before, after, *, number=at_end, **settings):
@@ -38,20 +50,21 @@ def judged(before, after, *, number=at_end, **settings):
         "broken" and "fixed": functions from a seed to a `Run`.
     """
 
-    def curve(seed, momentum, estimator):
-        return accuracy_curve(replay(trained(seed, **settings), momentum, estimator=estimator))
+    def curve(recording, momentum, estimator):
+        return accuracy_curve(replay(recording, momentum, estimator=estimator))
 
     def broken(seed):
-        seen, recording = curve(seed, *before), trained(seed, **settings)
+        recording = trained(TrainingConfig(seed=seed, **settings))
+        seen = curve(recording, *before)
         facts = {
             "steps": recording.steps,
             "left": 100 * start_up_weight(before[0], recording.steps),
-            "exact": number(curve(seed, 0.0, "algorithm2")),
+            "exact": number(curve(recording, 0.0, "algorithm2")),
         }
         return Run(number(seen), {"seen": seen, "reference": training_curve(recording)}, facts)
 
     def fixed(seed):
-        seen = curve(seed, *after)
+        seen = curve(trained(TrainingConfig(seed=seed, **settings)), *after)
         return Run(number(seen), {"fixed": seen}, {})
 
     return {"broken": broken, "fixed": fixed}
@@ -108,7 +121,7 @@ FAIR_AVERAGE = Case(
         digits=1,
         **judged((0.9, "cumulative"), (0.9, "algorithm2"), **_BRISK),
         effect=EFFECTS.get("fair-average"),
-        picture=Picture(_ACCURACY, _STEP, (70, 101), (90, 100)),
+        axes=Axes(_ACCURACY, _STEP, (70, 101), (90, 100)),
     ),
     twist=Twist(
         "A moving average with momentum 0.9 needs no extra pass, and is no worse than one: {before} with it, {after} "
@@ -119,7 +132,7 @@ FAIR_AVERAGE = Case(
             digits=1,
             **judged((0.9, "ema"), (0.9, "algorithm2"), **_BRISK),
             effect=EFFECTS.get("fair-average, twist"),
-            picture=Picture(_ACCURACY, _STEP, (70, 101), (90, 100)),
+            axes=Axes(_ACCURACY, _STEP, (70, 101), (90, 100)),
         ),
     ),
 )
@@ -171,7 +184,7 @@ PORTED = Case(
         digits=1,
         **judged((0.01, "ema"), (0.99, "ema"), batch_size=8),
         effect=EFFECTS.get("ported"),
-        picture=Picture(_ACCURACY, _STEP, (30, 101), (90, 100)),
+        axes=Axes(_ACCURACY, _STEP, (30, 101), (90, 100)),
     ),
     twist=Twist(
         "Batch size 64, 100 steps: {before} with the slip, {after} with the number that was meant. The slip wins, for "
@@ -182,7 +195,7 @@ PORTED = Case(
             digits=1,
             **judged((0.01, "ema"), (0.99, "ema"), batch_size=64, steps=100),
             effect=EFFECTS.get("ported, twist"),
-            picture=Picture(_ACCURACY, _STEP, (20, 101), (60, 100)),
+            axes=Axes(_ACCURACY, _STEP, (20, 101), (60, 100)),
         ),
     ),
 )
@@ -235,7 +248,7 @@ FIRST_EPOCH = Case(
         digits=1,
         **judged((0.99, "ema"), (0.99, "debiased"), **_FIRST_EPOCH),
         effect=EFFECTS.get("first-epoch"),
-        picture=Picture(_ACCURACY, _STEP, (0, 101), (40, 100)),
+        axes=Axes(_ACCURACY, _STEP, (0, 101), (40, 100)),
     ),
     twist=Twist(
         "Without any correction: {before} with momentum 0.99, {after} with 0.9, whose start has all but gone after 21 "
@@ -246,7 +259,7 @@ FIRST_EPOCH = Case(
             digits=1,
             **judged((0.99, "ema"), (0.9, "ema"), **_FIRST_EPOCH),
             effect=EFFECTS.get("first-epoch, twist"),
-            picture=Picture(_ACCURACY, _STEP, (0, 101), (40, 100)),
+            axes=Axes(_ACCURACY, _STEP, (0, 101), (40, 100)),
         ),
     ),
 )
@@ -303,7 +316,7 @@ JAGGED_CURVE = Case(
         digits=1,
         **judged((0.999, "ema"), (0.9, "ema"), **_FAST),
         effect=EFFECTS.get("jagged-curve"),
-        picture=Picture(_ACCURACY, _STEP, (50, 101), (0, 8)),
+        axes=Axes(_ACCURACY, _STEP, (50, 101), (0, 8)),
     ),
     twist=Twist(
         "Next to no memory, momentum 0.01: the typical jump is {before}, with 0.9 it is {after}. Between noise and lag "
@@ -314,7 +327,7 @@ JAGGED_CURVE = Case(
             digits=1,
             **judged((0.01, "ema"), (0.9, "ema"), **_FAST),
             effect=EFFECTS.get("jagged-curve, twist"),
-            picture=Picture(_ACCURACY, _STEP, (50, 101), (0, 8)),
+            axes=Axes(_ACCURACY, _STEP, (50, 101), (0, 8)),
         ),
     ),
 )

@@ -1,10 +1,11 @@
-"""The picture of `ClinicExplorer`: a broken run and its fix, and how large the difference was over several seeds."""
+"""The picture of `ClinicExplorer`: a broken run, its fix, the difference over several seeds, and the words for them."""
+
+import statistics
 
 import numpy as np
 
-from bn_teach.lessons.shared.panels import BATCH, EXACT, RUNNING, dots, fill, line, panels
-
-_SEEN, _COMPARED, _FIXED = "broken run", "to compare with", "after the fix"
+from bn_teach.lessons.clinic.case import CAUSES, Twist
+from bn_teach.lessons.shared.panels import BATCH, EXACT, NOTHING, RUNNING, Picture, dots, line, panels
 
 
 def _ring(color):
@@ -12,8 +13,9 @@ def _ring(color):
     return {"mode": "markers", "marker": marker}
 
 
+_SEEN, _FIXED = "broken run", "after the fix"
 _LINES = {
-    "reference": (1, _COMPARED, line(BATCH, "dot", 2)),
+    "reference": (1, "to compare with", line(BATCH, "dot", 2)),
     "seen": (1, _SEEN, line(RUNNING)),
     "fixed": (1, _FIXED, line(EXACT, "dash", 2.5)),
     "before": (2, _SEEN, dots(RUNNING, size=7)),
@@ -21,92 +23,186 @@ _LINES = {
     "this run before": (2, "this run", _ring(RUNNING)),
     "this run after": (2, "this run", _ring(EXACT)),
 }
-_NOTHING = np.empty(0), np.empty(0)
 
 
-def clinic_traces(experiment, broken, fixed):
-    """Compute the lines of `clinic_figure`.
-
-    Parameters
-    ----------
-    experiment : Experiment
-    broken, fixed : Run
-        `fixed` may be None: nothing of the fix is drawn, neither of this run nor of those measured before.
-
-    Returns
-    -------
-    dict of str to (numpy.ndarray, numpy.ndarray)
-    """
-    drawn = {key: (x.astype(np.float64), y.astype(np.float64)) for key, (x, y) in broken.lines.items()}
-    drawn |= {"before": _beside(0, experiment.effect.before), "this run before": _at(0, broken.value)}
-    if fixed is not None:
-        drawn |= {"fixed": fixed.lines["fixed"], "after": _beside(1, experiment.effect.after)}
-        drawn |= {"this run after": _at(1, fixed.value)}
-    return {key: drawn.get(key, _NOTHING) for key in _LINES}
-
-
-def clinic_ranges(experiment, broken):
-    """Axis ranges and titles of `clinic_figure`: the same before and after the fix.
-
-    Parameters
-    ----------
-    experiment : Experiment
-    broken : Run
-
-    Returns
-    -------
-    dict of str to list of two float, or to a dict of what else changes there
-    """
-    picture = experiment.picture
-    first, last = (pick(float(x[end]) for x, _ in broken.lines.values()) for pick, end in ((min, 0), (max, -1)))
-    number = f"{experiment.number}, {experiment.unit}".removesuffix(", ")
-    return {
-        "xaxis": [first if first > last / 2 else 0.0, 1.02 * last],
-        "yaxis": list(picture.y_range),
-        "yaxis2": list(picture.value_range),
-        "xaxis.title": {"text": picture.x_title},
-        "annotations[0]": {"text": picture.title},
-        "annotations[1]": {"text": f"{number} ({len(experiment.effect.seeds)} seeds)"},
-    }
-
-
-def clinic_nothing():
-    """Lines of `clinic_figure` for a case that could not be run: none.
-
-    Returns
-    -------
-    dict of str to (numpy.ndarray, numpy.ndarray)
-    """
-    return dict.fromkeys(_LINES, _NOTHING)
-
-
-def clinic_figure(experiment, broken, fixed=None):
-    """Draw a broken run, its fix, and the effect over several seeds.
-
-    Parameters
-    ----------
-    experiment, broken, fixed
-        As in `clinic_traces`. `experiment` may be None: axes and empty lines, to be filled later.
-
-    Returns
-    -------
-    plotly.graph_objects.Figure
-        Two panels: the run, and the number that it is about, broken and fixed, one dot for each seed.
-    """
+def axes():
+    """Draw the run, and the number that it is about, broken and fixed, for several seeds; without lines."""
     titles = ("the run", "over several seeds")
     figure = panels(titles, _LINES, x_titles=("training step", ""), widths=(0.68, 0.32))
     figure.update_xaxes(
         tickvals=[0, 1], ticktext=["broken", "fixed"], range=[-0.6, 1.6], showgrid=False, zeroline=False, col=2
     )
-    if experiment is not None:
-        fill(figure, clinic_traces(experiment, broken, fixed), clinic_ranges(experiment, broken))
     return figure
+
+
+def picture(shown, broken, fixed=None, answer=None):
+    """Show a broken run; once an answer is committed, its fix as well, and how the answer compares.
+
+    Parameters
+    ----------
+    shown : Case or Twist
+    broken, fixed : Run
+        Of its experiment. Without `fixed`, nothing of the fix is shown, neither of this run nor of those measured
+        before.
+    answer : (str, float)
+        Cause and number, where a case is shown with its fix.
+
+    Returns
+    -------
+    Picture
+    """
+    experiment = shown.experiment
+    sentence = _sentence(shown, broken, fixed, answer)
+    return Picture(_traces(experiment, broken, fixed), _ranges(experiment, broken), sentence)
+
+
+def nothing(case, why):
+    """Show an empty picture, and why a case could not be run."""
+    return Picture(dict.fromkeys(_LINES, NOTHING), {}, f"'{case.title}' cannot be reproduced here: {why}.")
+
+
+def _traces(experiment, broken, fixed):
+    effect = experiment.effect
+    drawn = {**broken.lines, "before": _beside(0, effect.before), "this run before": _at(0, broken.value)}
+    if fixed is not None:
+        drawn |= {**fixed.lines, "after": _beside(1, effect.after), "this run after": _at(1, fixed.value)}
+    return {key: drawn.get(key, NOTHING) for key in _LINES}
 
 
 def _beside(place, values):
     """Dots of several seeds, a little apart so that they do not hide each other."""
-    return place + np.linspace(-0.2, 0.2, len(values)), np.array(values, dtype=np.float64)
+    return place + np.linspace(-0.2, 0.2, len(values)), np.array(values)
 
 
 def _at(place, value):
-    return np.array([float(place)]), np.array([float(value)])
+    return np.array([float(place)]), np.array([value])
+
+
+def _ranges(experiment, broken):
+    """Ranges and titles: the same before and after the fix."""
+    where, number = experiment.axes, f"{experiment.number}, {experiment.unit}".removesuffix(", ")
+    first, last = (pick(float(x[end]) for x, _ in broken.lines.values()) for pick, end in ((min, 0), (max, -1)))
+    return {
+        "xaxis": [first if first > last / 2 else 0.0, 1.02 * last],
+        "yaxis": list(where.y_range),
+        "yaxis2": list(where.value_range),
+        "xaxis.title": {"text": where.x_title},
+        "annotations[0]": {"text": where.title},
+        "annotations[1]": {"text": f"{number} ({len(experiment.effect.seeds)} seeds)"},
+    }
+
+
+# In words
+
+
+def _sentence(shown, broken, fixed, answer):
+    experiment = shown.experiment
+    if isinstance(shown, Twist):
+        words = shown.words.format(**_values(experiment, broken, fixed))
+        return f"{words} {_over_seeds(experiment, '{} and {}')}"
+    if answer is None:
+        number = f"{experiment.number[0].upper()}{experiment.number[1:]}"
+        return f"{number}: {experiment.written(broken.value)}. Name a cause and commit a number."
+    return verdict(shown, broken, fixed, *answer)[-1]
+
+
+def symptom(case, broken):
+    """Say what somebody saw, with the numbers of this run."""
+    return case.symptom.format(**broken.facts, before=case.experiment.written(broken.value))
+
+
+def verdict(case, broken, fixed, cause, number):
+    """Compare an answer with what the two runs say.
+
+    Parameters
+    ----------
+    case : Case
+    broken, fixed : Run
+    cause : str
+        A key of `CAUSES`.
+    number : float
+
+    Returns
+    -------
+    right, close : bool
+        Of the cause and of the number.
+    text : str
+    """
+    truth = case.truth(broken, fixed)
+    right, off = cause == case.cause, number - truth
+    close = abs(off) <= case.close
+    named = "Right" if right else f"You named: {CAUSES[cause]}. It is another one"
+    distance = "close enough" if close else f"{_number(case, abs(off))} too {'high' if off > 0 else 'low'}"
+    measured = f"{_number(case, truth)} {case.unit}".strip()
+    return right, close, f"{named}: {CAUSES[case.cause]}. You said {number:g}, the run says {measured}: {distance}."
+
+
+def explanation(case, broken, fixed):
+    """Explain a case: headings and paragraphs; the threads are not among them."""
+    experiment = case.experiment
+    values = _values(experiment, broken, fixed)
+    here = f"In this run, {experiment.number}: {values['before']} before, {values['after']} after."
+    paragraphs = {
+        "Formula": case.formula,
+        "Fix": f"{case.fix} {here} {_over_seeds(experiment, '{} before, {} after')}",
+        "Spot it": case.spot,
+        "Careful": case.careful,
+    }
+    return {heading: text.format(**values) for heading, text in paragraphs.items()}
+
+
+def score(results, total):
+    """Say how far a walk has come; a result is whether the cause was right, and whether the number was close."""
+    done = f"{len(results)} of {total} cases done"
+    if not results:
+        return done
+    causes, numbers = map(sum, zip(*results, strict=True))
+    return f"{done}: cause right {causes}, number close {numbers}"
+
+
+def clinic_table(experiments):
+    """Write effects below each other: mean and standard deviation over the seeds that were measured.
+
+    Parameters
+    ----------
+    experiments : dict of str to Experiment
+        By what stands in the first column.
+
+    Returns
+    -------
+    str
+    """
+    rows = [("", "before", "after", "change", "seeds")]
+    for title, experiment in experiments.items():
+        before, after, change = _measured(experiment)
+        unit = "points" if experiment.unit == "%" else experiment.unit
+        rows.append((title, before, after, f"{change} {unit}", str(len(experiment.effect.seeds))))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
+
+
+def _over_seeds(experiment, both):
+    before, after, change = _measured(experiment)
+    return (
+        f"Over {len(experiment.effect.seeds)} seeds: {both.format(before, after)}, a difference of {change} (mean ± "
+        "standard deviation from seed to seed)."
+    )
+
+
+def _measured(experiment):
+    """Mean ± standard deviation over the seeds: before the fix, after it, and of what it changed."""
+    effect = experiment.effect
+    return [
+        f"{experiment.rounded(statistics.fmean(values), sign)} ± {experiment.rounded(statistics.stdev(values))}"
+        for values, sign in ((effect.before, ""), (effect.after, ""), (effect.differences, "+"))
+    ]
+
+
+def _values(experiment, broken, fixed):
+    written = {"before": experiment.written(broken.value), "after": experiment.written(fixed.value)}
+    return {**fixed.facts, **broken.facts, **written}
+
+
+def _number(case, value):
+    """Write a number of the question as exactly as an answer is asked for."""
+    return f"{value:.2f}" if case.close < 0.3 else f"{value:.1f}" if case.close < 10 else f"{value:.0f}"

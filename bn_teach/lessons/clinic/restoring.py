@@ -2,10 +2,11 @@
 
 import numpy as np
 
-from bn_teach.lessons.clinic.case import Case, Experiment, Picture, Run, Thread, Twist
-from bn_teach.lessons.clinic.effects import EFFECTS
-from bn_teach.lessons.clinic.runs import accuracy_curve, trained
+from bn_teach.lessons.clinic.case import Case, Thread, Twist
+from bn_teach.lessons.clinic.experiment import EFFECTS, Axes, Experiment, Run, accuracy_curve
+from bn_teach.lessons.shared.runs import trained
 from bn_teach.replay import keep_best, replay
+from bn_teach.training import TrainingConfig
 
 PATIENCE = 10  # checkpoints
 
@@ -22,7 +23,7 @@ def restored(momentum, batch_size, *, with_statistics):
     """
 
     def run(seed):
-        replayed = replay(trained(seed, batch_size=batch_size), momentum)
+        replayed = replay(trained(TrainingConfig(batch_size=batch_size, seed=seed)), momentum)
         kept = keep_best(replayed, PATIENCE)
         value = 100 * (kept.seen if with_statistics else kept.latest)
         ends = np.array([kept.best_step, kept.stop_step], dtype=np.float64)
@@ -93,7 +94,7 @@ RESTORED = Case(
         digits=1,
         **_pair(0.9, 4),
         effect=EFFECTS.get("restored"),
-        picture=Picture(_ACCURACY, "training step", (60, 101), (70, 101)),
+        axes=Axes(_ACCURACY, "training step", (60, 101), (70, 101)),
     ),
     twist=Twist(
         "Batch size 16, momentum 0.999: {before} with the latest statistics, {after} with those of the step itself. "
@@ -104,7 +105,7 @@ RESTORED = Case(
             digits=1,
             **_pair(0.999, 16),
             effect=EFFECTS.get("restored, twist"),
-            picture=Picture(_ACCURACY, "training step", (60, 101), (70, 101)),
+            axes=Axes(_ACCURACY, "training step", (60, 101), (70, 101)),
         ),
     ),
 )

@@ -5,9 +5,20 @@ from functools import lru_cache
 
 import numpy as np
 
-from bn_teach.lessons.clinic.case import Case, Experiment, Picture, Run, Thread, Twist
-from bn_teach.lessons.clinic.effects import EFFECTS
-from bn_teach.lessons.clinic.runs import accuracy_curve, at_end, averaging_layers, digits, level, percent_right, trained
+from bn_teach.lessons.clinic.case import Case, Thread, Twist
+from bn_teach.lessons.clinic.experiment import (
+    EFFECTS,
+    Axes,
+    Experiment,
+    Run,
+    accuracy_curve,
+    at_end,
+    averaging_layers,
+    in_eval_mode,
+    level,
+    percent_right,
+)
+from bn_teach.lessons.shared.runs import digits, trained
 from bn_teach.replay import replay
 from bn_teach.training import TrainingConfig, live_losses, train, train_live
 
@@ -33,7 +44,7 @@ def on_the_new_camera(seed):
 def new_camera_judged(seed):
     """The new camera's images, with the running statistics."""
     _, seen = on_the_new_camera(seed)
-    old = replay(trained(seed, steps=400), 0.9)
+    old = replay(trained(TrainingConfig(steps=400, seed=seed)), 0.9)
     moved = max(np.abs(a - b).max() for a, b in zip(seen.running_mean, old.running_mean, strict=True))
     curve, own = accuracy_curve(seen), accuracy_curve(old)
     return Run(at_end(curve), {"seen": curve, "reference": own}, {"moved": float(moved), "own": at_end(own)})
@@ -101,7 +112,7 @@ NEW_CAMERA = Case(
         broken=new_camera_judged,
         fixed=new_camera_learnt,
         effect=EFFECTS.get("new-camera"),
-        picture=Picture("accuracy, % (dotted: own camera)", "training step", (0, 104), (0, 104)),
+        axes=Axes("accuracy, % (dotted: own camera)", "training step", (0, 104), (0, 104)),
     ),
 )
 
@@ -175,7 +186,7 @@ RESTLESS_LOSS = Case(
         broken=small_batches,
         fixed=large_batches,
         effect=EFFECTS.get("restless-loss"),
-        picture=Picture("training loss (dotted: momentum 0.99)", "training images seen", (0, 2.5), (0, 1)),
+        axes=Axes("training loss (dotted: momentum 0.99)", "training images seen", (0, 2.5), (0, 1)),
     ),
 )
 
@@ -215,7 +226,7 @@ def evaluated(*, training_mode, by_digit):
         lines = {"seen": curve, "reference": level(curve, 0.0)} if training_mode else {"fixed": curve}
         facts = {
             "moved": float(np.abs(walk[-1]).mean()),
-            "afterwards": _in_eval_mode(network),
+            "afterwards": in_eval_mode(network),
             "never": _never_updated(network),
         }
         return Run(float(np.mean(right)), lines, facts)
@@ -223,15 +234,11 @@ def evaluated(*, training_mode, by_digit):
     return run
 
 
-def _in_eval_mode(network):
-    return percent_right(network.eval()(digits().validation_x), digits().validation_y)
-
-
 def _never_updated(network):
     """Validation accuracy of the same weights, had the running statistics stayed at mean 0 and variance 1."""
     for layer in averaging_layers(network):
         layer.running_mean, layer.running_var = np.zeros(layer.num_features), np.ones(layer.num_features)
-    return _in_eval_mode(network)
+    return in_eval_mode(network)
 
 
 def _rows(by_digit):
@@ -286,7 +293,7 @@ BY_FOLDER = Case(
         broken=evaluated(training_mode=True, by_digit=True),
         fixed=evaluated(training_mode=False, by_digit=True),
         effect=EFFECTS.get("by-folder"),
-        picture=Picture(_WALK, "validation mini-batch", (-1.5, 1.5), (0, 104)),
+        axes=Axes(_WALK, "validation mini-batch", (-1.5, 1.5), (0, 104)),
     ),
     twist=Twist(
         "Shuffled images: {before} in training mode, {after} in inference mode. A shuffled mini-batch is a fair "
@@ -298,7 +305,7 @@ BY_FOLDER = Case(
             broken=evaluated(training_mode=True, by_digit=False),
             fixed=evaluated(training_mode=False, by_digit=False),
             effect=EFFECTS.get("by-folder, twist"),
-            picture=Picture(_WALK, "validation mini-batch", (-1.5, 1.5), (0, 104)),
+            axes=Axes(_WALK, "validation mini-batch", (-1.5, 1.5), (0, 104)),
         ),
     ),
 )

@@ -14,16 +14,16 @@ from effects import experiments, write
 from effects import main as measure_effects
 
 from bn_teach import CASES
-from bn_teach.lessons.clinic.case import Effect, NotReproducedError
-from bn_teach.lessons.clinic.causes import CAUSES
+from bn_teach.lessons.clinic.case import CAUSES
 from bn_teach.lessons.clinic.divisors import STEPS, VARIANCE
-from bn_teach.lessons.clinic.effects import EFFECTS, PATH, load_effects
+from bn_teach.lessons.clinic.experiment import EFFECTS, EFFECTS_FILE, Effect, NotReproducedError, load_effects
 from bn_teach.lessons.clinic.memory import typical_jump
+from bn_teach.lessons.clinic.picture import clinic_table, explanation, picture, symptom, verdict
 from bn_teach.lessons.clinic.restoring import PATIENCE
-from bn_teach.lessons.clinic.runs import trained
-from bn_teach.lessons.clinic.sentence import clinic_reveal, clinic_symptom, clinic_table, clinic_twist, clinic_verdict
+from bn_teach.lessons.shared.runs import run, trained
 from bn_teach.replay import at_the_end, replay
 from bn_teach.theory import running_var_std
+from bn_teach.training import TrainingConfig
 
 # How many of the measured seeds are run again here: all that the time allows.
 SEEDS = {
@@ -123,7 +123,7 @@ def test_every_experiment_has_the_effect_of_its_name():
 
 def test_the_file_of_effects_is_as_the_command_writes_it(tmp_path):
     write(tmp_path / "effects.json", EFFECTS)
-    assert (tmp_path / "effects.json").read_text(encoding="utf-8") == PATH.read_text(encoding="utf-8")
+    assert (tmp_path / "effects.json").read_text(encoding="utf-8") == EFFECTS_FILE.read_text(encoding="utf-8")
 
 
 def test_the_command_measures_what_is_asked_for_and_keeps_the_rest(tmp_path, capsys):
@@ -232,7 +232,7 @@ def test_jagged_curve_belongs_to_the_statistics_and_not_to_the_weights():
 
 
 def test_jagged_curve_is_not_cured_by_more_memory_nor_by_none():
-    recordings = [trained(seed, learning_rate=1.0, steps=400) for seed in range(6)]
+    recordings = [trained(TrainingConfig(learning_rate=1.0, steps=400, seed=seed)) for seed in range(6)]
     replays = [replay(recording, [0.01, 0.9, 0.99, 0.999]) for recording in recordings]
     curves = [100 * replayed.validation_accuracy for replayed in replays]
     none, some, much, more = np.mean([[typical_jump((None, curve)) for curve in four] for four in curves], axis=0)
@@ -291,7 +291,7 @@ def test_the_biased_variance_did_better_in_14_of_16_runs_at_batch_size_2():
 def test_the_divisor_hardly_moves_accuracy_from_batch_size_4_up(batch_size):
     change = []
     for seed in range(3):
-        recording = trained(seed, batch_size=batch_size)
+        recording = run(batch_size, seed)
         biased, unbiased = (at_the_end(replay(recording, 0.9, unbiased=u).validation_accuracy) for u in (False, True))
         change.append(100 * (unbiased - biased))
     assert abs(mean(change)) < 0.2
@@ -301,13 +301,14 @@ def test_the_divisor_hardly_moves_accuracy_from_batch_size_4_up(batch_size):
 def test_words_are_complete(name):
     case = CASES[name]
     broken, fixed = runs(name)[0]
-    told = [clinic_symptom(case, broken), *(text for _, text in clinic_reveal(case, broken, fixed)), case.question]
+    explained = explanation(case, broken, fixed)
+    told = [symptom(case, broken), *explained.values(), case.question, picture(case, broken).sentence]
     if case.twist:
-        told.append(clinic_twist(case.twist, *twisted_runs(name)[0]))
+        told.append(picture(case.twist, *twisted_runs(name)[0]).sentence)
     for text in told:
         assert not re.search(r"[{}]|nan|\binf\b", text)
         assert not re.search(r"\b(easy|easily|simply|just|obvious|obviously|trivial|of course)\b", text, re.IGNORECASE)
-    assert [heading for heading, _ in clinic_reveal(case, broken, fixed)] == ["Formula", "Fix", "Spot it", "Careful"]
+    assert list(explained) == ["Formula", "Fix", "Spot it", "Careful"]
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -319,9 +320,9 @@ def test_question_can_be_answered(name):
     for broken, fixed in runs(name):
         truth = case.truth(broken, fixed)
         assert case.low <= truth <= case.high
-        assert clinic_verdict(case, broken, fixed, case.cause, truth)[:2] == (True, True)
+        assert verdict(case, broken, fixed, case.cause, truth)[:2] == (True, True)
     wrong = next(cause for cause in case.causes if cause != case.cause)
-    right, close, text = clinic_verdict(case, broken, fixed, wrong, case.high)
+    right, close, text = verdict(case, broken, fixed, wrong, case.high)
     assert not right
     assert close is (case.high - truth <= case.close)
     assert text.startswith(f"You named: {CAUSES[wrong]}")

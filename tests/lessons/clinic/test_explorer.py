@@ -4,13 +4,13 @@ import dataclasses
 import math
 import threading
 
-import numpy as np
 import pytest
+from exploring import assert_shows, extremes, lines
 
 from bn_teach import CASES, ClinicExplorer
 from bn_teach.lessons.clinic import explorer as module
-from bn_teach.lessons.clinic.causes import CAUSES
-from bn_teach.lessons.clinic.picture import clinic_figure
+from bn_teach.lessons.clinic.case import CAUSES
+from bn_teach.lessons.clinic.picture import picture
 from bn_teach.training import TrainingDiverged
 
 QUICK = "two-modes"  # takes no training
@@ -23,17 +23,27 @@ def no_answers_yet(monkeypatch):
     monkeypatch.setattr(module, "_RESULTS", {})
 
 
+def opened(case=QUICK):
+    made = ClinicExplorer(case)
+    made.wait()
+    return made
+
+
 @pytest.fixture
 def explorer():
-    made = ClinicExplorer(QUICK)
-    made.wait()
+    made = opened()
     yield made
     made.view.close()
 
 
+def move(explorer, **values):
+    for name, value in values.items():
+        explorer.controls[name].value = value
+    explorer.wait()
+
+
 def answer(explorer, cause, number):
-    explorer.controls["cause"].value = cause
-    explorer.controls["number"].value = str(number)
+    move(explorer, cause=cause, number=str(number))
     explorer.commit.click()
     explorer.wait()
 
@@ -47,31 +57,26 @@ def answer_rightly(explorer):
 def drawn_from(explorer):
     """The picture of a state, without an explorer."""
     state, case = explorer.state, CASES[explorer.state.case]
-    turned = state.picture == "twist" and case.twist is not None and explorer.revealed
-    experiment = case.twist.experiment if turned else case.experiment
-    fixed = experiment.fixed(state.seed) if explorer.revealed else None
-    return clinic_figure(experiment, experiment.broken(state.seed), fixed)
+    turned = explorer.revealed and state.picture == "twist" and case.twist is not None
+    shown = case.twist if turned else case
+    told = [shown.experiment.broken(state.seed)]
+    if explorer.revealed:
+        told += [shown.experiment.fixed(state.seed), (state.cause, float(state.number.replace(",", ".")))]
+    return picture(shown, *told)
 
 
-def assert_same_picture(figure, expected):
-    for shown, wanted in zip(figure.data, expected.data, strict=True):
-        assert shown.meta == wanted.meta
-        assert np.array_equal(shown.x, wanted.x), shown.meta
-        assert np.array_equal(shown.y, wanted.y), shown.meta
-    for axis in ("xaxis", "xaxis2", "yaxis", "yaxis2"):
-        assert figure.layout[axis].range == expected.layout[axis].range
-    assert [note.text for note in figure.layout.annotations] == [note.text for note in expected.layout.annotations]
-    assert figure.layout.xaxis.title.text == expected.layout.xaxis.title.text
+def assert_nothing_is_drawn(explorer):
+    assert all(len(line.x) == 0 for line in lines(explorer).values())
 
 
 # One case
 
 
 def test_shows_the_symptom_and_nothing_of_the_fix(explorer):
-    assert_same_picture(explorer.figure, drawn_from(explorer))
-    lines = {trace.meta: trace for trace in explorer.figure.data}
-    assert len(lines["seen"].x) > 0
-    assert all(len(lines[key].x) == 0 for key in ("fixed", "after", "this run after"))
+    assert_shows(explorer, drawn_from(explorer))
+    shown = lines(explorer)
+    assert len(shown["seen"].x) > 0
+    assert all(len(shown[key].x) == 0 for key in ("fixed", "after", "this run after"))
     assert explorer.status == "Ratio at batch size 4: 1.155. Name a cause and commit a number."
     assert "the output is 1.155 times as large" in explorer._symptom.value
     assert explorer.details == ""
@@ -81,8 +86,7 @@ def test_shows_the_symptom_and_nothing_of_the_fix(explorer):
 
 def test_the_fix_is_not_even_run_before_an_answer(monkeypatch):
     with_experiment(monkeypatch, fixed=lambda seed: pytest.fail("the fix was run"))
-    explorer = ClinicExplorer(QUICK)
-    explorer.wait()
+    explorer = opened()
     assert explorer.status.startswith("Ratio at batch size 4")
 
 
@@ -94,7 +98,7 @@ def test_a_right_answer_is_told_so_and_explained(explorer):
         assert heading in explorer.details
     assert "pytorch/pytorch#4741" in explorer.details
     assert "1.155 before, 1.000 after" in explorer.details
-    assert_same_picture(explorer.figure, drawn_from(explorer))
+    assert_shows(explorer, drawn_from(explorer))
     assert explorer.score == "1 of 12 cases done: cause right 1, number close 1"
 
 
@@ -142,35 +146,31 @@ def test_an_answer_is_committed_once(explorer):
 def test_the_turned_picture_is_for_afterwards(explorer):
     answer(explorer, "bug", 3)
     assert explorer.controls["picture"].layout.display is None
-    explorer.controls["picture"].value = "twist"
-    explorer.wait()
-    assert_same_picture(explorer.figure, drawn_from(explorer))
+    move(explorer, picture="twist")
+    assert_shows(explorer, drawn_from(explorer))
     assert explorer.status.startswith("20 layers, mini-batches of 64: the ratio is 1.171")
     assert "Over 8 seeds" in explorer.status
-    explorer.controls["picture"].value = "case"
-    explorer.wait()
+    move(explorer, picture="case")
     assert explorer.status.startswith("You named")
 
 
 @pytest.mark.parametrize("name", [QUICK, "epoch-end"])
 def test_the_picture_cannot_be_turned_before_the_answer_nor_where_there_is_no_other_side(name):
-    explorer = ClinicExplorer(name)
-    explorer.controls["picture"].value = "twist"
-    explorer.wait()
-    assert_same_picture(explorer.figure, drawn_from(explorer))
+    explorer = opened(name)
+    move(explorer, picture="twist")
+    assert_shows(explorer, drawn_from(explorer))
     assert explorer.status.endswith("Name a cause and commit a number.")
     if CASES[name].twist is None:
         answer(explorer, "alone", 114)
         assert explorer.controls["picture"].layout.display == "none"
-        assert_same_picture(explorer.figure, drawn_from(explorer))
+        assert_shows(explorer, drawn_from(explorer))
 
 
-@pytest.mark.parametrize("seed", [0, 500_000, 1_000_000])
-def test_another_seed_is_another_run_of_the_same_case(seed):
-    explorer = ClinicExplorer(ALSO_QUICK)
-    explorer.controls["seed"].value = seed
-    explorer.wait()
-    assert_same_picture(explorer.figure, drawn_from(explorer))
+def test_another_seed_is_another_run_of_the_same_case():
+    explorer = opened(ALSO_QUICK)
+    for seed in extremes(explorer.controls["seed"]):
+        move(explorer, seed=seed)
+        assert_shows(explorer, drawn_from(explorer))
 
 
 def test_axes_hold_still_when_the_fix_appears(explorer):
@@ -184,13 +184,12 @@ def test_axes_hold_still_when_the_fix_appears(explorer):
 
 @pytest.mark.parametrize("name", CASES)
 def test_every_case_is_drawn_and_revealed(name):
-    explorer = ClinicExplorer(name)
-    explorer.wait()
+    explorer = opened(name)
     assert explorer.status.endswith("Name a cause and commit a number.")
     answer(explorer, CASES[name].causes[0], CASES[name].low)
     assert explorer.status.startswith(("Right", "You named"))
-    assert_same_picture(explorer.figure, drawn_from(explorer))
-    shown = {trace.meta: trace for trace in explorer.figure.data}
+    assert_shows(explorer, drawn_from(explorer))
+    shown = lines(explorer)
     ranges = explorer.figure.layout.yaxis.range, explorer.figure.layout.yaxis2.range
     for key, limits in (("fixed", ranges[0]), ("before", ranges[1]), ("after", ranges[1])):
         assert limits[0] <= min(shown[key].y), key
@@ -212,8 +211,7 @@ def test_next_and_previous_walk_through_all_twelve(explorer):
 
 
 def test_each_case_has_its_own_question_and_causes(explorer):
-    explorer.controls["case"].value = ALSO_QUICK
-    explorer.wait()
+    move(explorer, case=ALSO_QUICK)
     assert "Where does it settle with mini-batches of 2?" in explorer._prompt.value
     assert [key for _, key in explorer.controls["cause"].options] == list(CASES[ALSO_QUICK].causes)
     assert explorer.state.cause is None
@@ -224,8 +222,7 @@ def test_each_case_has_its_own_question_and_causes(explorer):
 
 def test_run_all_again_keeps_answers_results_and_score(explorer):
     answer(explorer, "bug", "1,4")
-    again = ClinicExplorer(QUICK)
-    again.wait()
+    again = opened()
     assert again.revealed
     assert again.state.cause == "bug"
     assert again.state.number == "1,4"
@@ -236,12 +233,10 @@ def test_run_all_again_keeps_answers_results_and_score(explorer):
 
 def test_coming_back_to_a_case_shows_its_answer(explorer):
     answer(explorer, "bug", 3)
-    explorer.controls["case"].value = ALSO_QUICK
-    explorer.wait()
+    move(explorer, case=ALSO_QUICK)
     assert explorer.controls["number"].value == ""
     assert explorer.details == ""
-    explorer.controls["case"].value = QUICK
-    explorer.wait()
+    move(explorer, case=QUICK)
     assert explorer.state.cause == "bug"
     assert explorer.status.startswith("You named")
     assert explorer.score.startswith("1 of 12")
@@ -249,8 +244,7 @@ def test_coming_back_to_a_case_shows_its_answer(explorer):
 
 def test_another_seed_does_not_count_again(explorer):
     answer_rightly(explorer)
-    explorer.controls["seed"].value = 7
-    explorer.wait()
+    move(explorer, seed=7)
     assert explorer.score == "1 of 12 cases done: cause right 1, number close 1"
 
 
@@ -263,7 +257,7 @@ def test_all_answers_can_be_forgotten(explorer):
     assert explorer.state.cause is None
     assert not explorer.commit.disabled
     assert explorer.details == ""
-    assert_same_picture(explorer.figure, drawn_from(explorer))
+    assert_shows(explorer, drawn_from(explorer))
 
 
 # What goes wrong
@@ -284,17 +278,15 @@ def fail_with(error):
 
 def test_a_case_that_diverges_here_tells_so_and_shows_nothing(monkeypatch, recording):
     with_experiment(monkeypatch, broken=fail_with(TrainingDiverged(3, recording)))
-    explorer = ClinicExplorer(QUICK)
-    explorer.wait()
+    explorer = opened()
     assert explorer.status.startswith("'Two modes, two answers' cannot be reproduced here: training diverged at step 3")
-    assert all(len(trace.x) == 0 for trace in explorer.figure.data)
+    assert_nothing_is_drawn(explorer)
     assert explorer._symptom.value == ""
 
 
 def test_a_fix_that_does_not_work_here_tells_so_and_takes_another_answer(monkeypatch):
     with_experiment(monkeypatch, fixed=CASES[QUICK].experiment.broken)
-    explorer = ClinicExplorer(QUICK)
-    explorer.wait()
+    explorer = opened()
     answer(explorer, "bug", 3)
     assert "cannot be reproduced here: with seed 0, ratio at batch size 4 is 1.155 before the fix and 1.155" in (
         explorer.status
@@ -307,21 +299,18 @@ def test_a_fix_that_does_not_work_here_tells_so_and_takes_another_answer(monkeyp
 def test_a_number_that_is_not_finite_is_not_shown(monkeypatch):
     broken = dataclasses.replace(CASES[QUICK].experiment.broken(0), value=math.nan)
     with_experiment(monkeypatch, broken=lambda seed: broken)
-    explorer = ClinicExplorer(QUICK)
-    explorer.wait()
+    explorer = opened()
     assert "is not a finite number" in explorer.status
-    assert all(len(trace.x) == 0 for trace in explorer.figure.data)
+    assert_nothing_is_drawn(explorer)
 
 
 def test_after_a_failure_the_next_case_works(monkeypatch):
     with_experiment(monkeypatch, broken=fail_with(ZeroDivisionError("division by zero")))
-    explorer = ClinicExplorer(QUICK)
-    explorer.wait()
+    explorer = opened()
     assert "division by zero" in explorer.status
-    explorer.controls["case"].value = ALSO_QUICK
-    explorer.wait()
+    move(explorer, case=ALSO_QUICK)
     assert explorer.status.startswith("Running variance")
-    assert_same_picture(explorer.figure, drawn_from(explorer))
+    assert_shows(explorer, drawn_from(explorer))
 
 
 def test_quick_changes_end_in_the_last_case(monkeypatch):
@@ -340,7 +329,7 @@ def test_quick_changes_end_in_the_last_case(monkeypatch):
     may_go_on.set()
     explorer.wait()
     assert explorer.status.startswith("Running variance")
-    assert_same_picture(explorer.figure, drawn_from(explorer))
+    assert_shows(explorer, drawn_from(explorer))
 
 
 def test_what_is_typed_is_shown_as_text_not_as_html(explorer):
@@ -349,9 +338,9 @@ def test_what_is_typed_is_shown_as_text_not_as_html(explorer):
     assert "<img src=x>" in explorer.status
 
 
-@pytest.mark.parametrize(("case", "error"), [("nonsense", ValueError), (3, TypeError), (None, TypeError)])
-def test_an_unknown_case_is_refused_by_name(case, error):
-    with pytest.raises(error, match=r"case must be one of 'new-camera', .*'restored', got"):
+@pytest.mark.parametrize("case", ["nonsense", 3, None])
+def test_an_unknown_case_is_refused_by_name(case):
+    with pytest.raises(ValueError, match="^case must be one of 'new-camera', "):
         ClinicExplorer(case)
 
 

@@ -7,10 +7,10 @@ import pytest
 from bn_teach import CASES, ClinicExplorer, Prediction, TrainingConfig, load_digits, train
 from bn_teach.lessons import prediction as prediction_module
 from bn_teach.lessons.clinic import explorer as clinic_module
-from bn_teach.lessons.clinic.runs import trained
 from bn_teach.lessons.questions import QUESTIONS
 from bn_teach.lessons.shared.bar import Cancelled, TrainingBar
 from bn_teach.lessons.shared.question import Question
+from bn_teach.lessons.shared.runs import trained
 from bn_teach.training import live_losses, watched
 
 STEPS = 40

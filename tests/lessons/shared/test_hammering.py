@@ -130,7 +130,7 @@ def test_memory_does_not_grow_with_moves(name, clouds, quick_cases):
     tracemalloc.start()
     try:
         explorer, held = build(name, clouds), []
-        hammer(explorer, 60, seed=99, waits=1)  # every run is done, so all that is remembered on purpose is full
+        hammer(explorer, 120, seed=99, waits=1)  # every run is done, so all that is remembered on purpose is full
         for seed in range(6):
             hammer(explorer, 30, seed)
             gc.collect()
