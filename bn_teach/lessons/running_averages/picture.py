@@ -43,11 +43,7 @@ for _panel, _over in ((2, "over steps"), (3, "over momentum")):
         f"lag {_over}": (_panel, "lag", line(EXACT, "dashdot", 2)),
         f"start-up {_over}": (_panel, "start-up", line(OWN, "dot", 2)),
         f"error {_over}": (_panel, _RUNNING, line(RUNNING)),
-        f"simulated error {_over}": (
-            _panel,
-            "simulated error",
-            {**dots(RUNNING, 7, 1), "marker_symbol": "circle-open"},
-        ),
+        f"simulated error {_over}": (_panel, "simulated error", _CIRCLES),
     }
 _MARK = {"mode": "markers", "marker": {"size": 14, "color": RUNNING, "opacity": 1}}
 _LINES |= {
