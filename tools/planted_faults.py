@@ -202,8 +202,8 @@ FAULTS = (
     Fault(
         "a data file left out of the wheel",
         "pyproject.toml",
-        exactly('bn_teach = ["*.npz", '),
-        "bn_teach = [",
+        exactly('"**/*.npz", '),
+        "",
         ("tests/test_packaging.py", "-k", "holds"),
     ),
     Fault(
