@@ -67,7 +67,8 @@ class Replay:
     recording : Recording
     estimator : str
     momentum : float or numpy.ndarray, shape (M,)
-    unbiased : bool
+    unbiased : tuple of bool
+        One for each batch norm layer.
     steps : numpy.ndarray of int, shape (K,)
         Updates done at each checkpoint.
     mean, var : tuple of numpy.ndarray, shape ([M,] K, H)
@@ -83,7 +84,7 @@ class Replay:
     recording: Recording
     estimator: str
     momentum: float | np.ndarray
-    unbiased: bool
+    unbiased: tuple
     steps: np.ndarray
     mean: tuple | None
     var: tuple | None
@@ -108,7 +109,7 @@ def replay(recording, momentum=0.9, *, estimator="ema", unbiased=True):
         Weight kept on the old estimate, in [0, 1]. Used by ``ema`` and ``debiased`` (there below 1).
     estimator : str
         One of `ESTIMATORS`.
-    unbiased : bool
+    unbiased : bool or sequence of bool, one for each batch norm layer
         Whether the running variance takes in m/(m-1) times the batch variance. Ignored by
         ``algorithm2`` (always unbiased), ``population`` and ``batch``.
 
@@ -135,7 +136,7 @@ def replay(recording, momentum=0.9, *, estimator="ema", unbiased=True):
         raise ValueError("recording must have at least one checkpoint, got one that diverged before its first")
     _checks.choice("estimator", estimator, ESTIMATORS)
     momentum = _checks.momenta(momentum)
-    unbiased = _checks.boolean("unbiased", unbiased)
+    unbiased = _per_layer(unbiased, len(recording.batch_mean))
     running = _running_statistics(recording, momentum, estimator, unbiased)
     statistics = _inference_statistics(recording, estimator, running)
     accuracy, loss = _validate(recording, statistics)
@@ -343,7 +344,7 @@ def running_statistics(
         Not used by ``cumulative``.
     estimator : str
         One of `AVERAGES`.
-    unbiased : bool
+    unbiased : bool or numpy.ndarray of bool, shape (H,)
     initial_mean, initial_var : float or array_like, shape (H,)
 
     Returns
@@ -358,8 +359,8 @@ def running_statistics(
     >>> print(mean.ravel(), var.ravel())
     [0.  0.5] [1.  2.5]
     """
-    if unbiased and len(sizes):
-        variances = unbiased_variance(variances, sizes[:, None])
+    if np.any(unbiased) and len(sizes):
+        variances = np.where(unbiased, unbiased_variance(variances, sizes[:, None]), variances)
     width = means.shape[1]
     variants = () if estimator == "cumulative" else np.shape(momentum)
     averages = np.empty((*variants, len(means) + 1, 2 * width))
@@ -387,11 +388,25 @@ def _running_statistics(recording, momentum, estimator, unbiased):
         return (), ()
     # All layers side by side, so that one pass over the steps averages everything.
     means, variances = (np.concatenate(layers, axis=1) for layers in (recording.batch_mean, recording.batch_var))
+    widths = [layer.shape[1] for layer in recording.batch_mean]
     running = running_statistics(
-        means, variances, recording.batch_sizes, momentum, estimator=estimator, unbiased=unbiased
+        means,
+        variances,
+        recording.batch_sizes,
+        momentum,
+        estimator=estimator,
+        unbiased=np.repeat(unbiased, widths),
     )
-    ends = np.cumsum([layer.shape[1] for layer in recording.batch_mean])[:-1]
-    return tuple(tuple(np.split(averages, ends, axis=-1)) for averages in running)
+    return tuple(tuple(np.split(averages, np.cumsum(widths)[:-1], axis=-1)) for averages in running)
+
+
+def _per_layer(unbiased, layers):
+    """One bool for each layer."""
+    if not isinstance(unbiased, (list, tuple)):
+        return (_checks.boolean("unbiased", unbiased),) * layers
+    if len(unbiased) != layers:
+        raise ValueError(f"unbiased must be one bool, or one for each of the {layers} layers, got {len(unbiased)}")
+    return tuple(_checks.boolean("unbiased", one) for one in unbiased)
 
 
 def _updated(layers):

@@ -206,7 +206,20 @@ def test_the_batch_estimator_has_no_statistics_to_show(recording):
 def test_a_replay_remembers_how_it_was_made(recording):
     ours = replay_of(recording, 0.75, estimator="debiased", unbiased=False)
     assert ours.recording is recording
-    assert (ours.momentum, ours.estimator, ours.unbiased) == (0.75, "debiased", False)
+    assert (ours.momentum, ours.estimator, ours.unbiased) == (0.75, "debiased", (False, False))
+
+
+@pytest.mark.parametrize("estimator", ["ema", "debiased", "cumulative"])
+def test_the_factor_may_be_for_some_layers_alone(recording, estimator):
+    both, neither, first = (
+        replay_of(recording, 0.75, estimator=estimator, unbiased=where) for where in (True, False, [True, False])
+    )
+    assert first.unbiased == (True, False)
+    assert np.array_equal(first.var[0], both.var[0])
+    assert np.array_equal(first.var[1], neither.var[1])
+    assert not np.array_equal(both.var[1], neither.var[1])
+    with pytest.raises(ValueError, match="unbiased must be one bool, or one for each of the 2 layers"):
+        replay_of(recording, 0.75, unbiased=[True])
 
 
 # Accuracy and loss
@@ -526,6 +539,7 @@ def test_bad_values_are_named(recording, options, name):
         ({"momentum": True}, "momentum"),
         ({"estimator": None}, "estimator"),
         ({"unbiased": 1}, "unbiased"),
+        ({"unbiased": [True, 0]}, "unbiased"),
     ],
 )
 def test_wrong_types_are_named(recording, options, name):

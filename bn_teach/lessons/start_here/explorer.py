@@ -6,7 +6,7 @@ from functools import lru_cache
 import ipywidgets as widgets
 
 from bn_teach.lessons.shared.choices import ESTIMATOR_LABELS, PRESETS
-from bn_teach.lessons.shared.explorer import checkbox, dropdown, folded, number_box, played_slider, row
+from bn_teach.lessons.shared.explorer import dropdown, folded, number_box, played_slider, row
 from bn_teach.lessons.shared.training import TrainingExplorer
 from bn_teach.lessons.start_here.picture import axes, picture
 from bn_teach.replay import replay
@@ -23,7 +23,7 @@ class MomentumState:
     layer: int
     unit: int
     estimator: str
-    unbiased: bool
+    unbiased: bool | tuple
     learning_rate: float
     seed: int
     pytorch_momentum: bool
@@ -80,7 +80,7 @@ class MomentumExplorer(TrainingExplorer):
             "layer": dropdown("layer", {i: str(i + 1) for i in range(len(config.hidden))}, width="120px"),
             "unit": number_box("unit", min(7, units - 1), units - 1),
             "estimator": dropdown("statistics at inference", ESTIMATOR_LABELS, width="430px"),
-            "unbiased": checkbox("unbiased: m/(m-1) before averaging", True, "270px"),
+            "unbiased": dropdown("unbiased, m/(m-1)", _unbiased_in(len(config.hidden)), width="270px"),
             "preset": widgets.Dropdown(
                 options=["choose one", *PRESETS],
                 description="preset",
@@ -133,3 +133,9 @@ class MomentumExplorer(TrainingExplorer):
 
     def _prepare(self, recording):
         return tuple(replay(recording, estimator=name) for name in ("algorithm2", "batch"))
+
+
+def _unbiased_in(layers):
+    """Where the running variance takes in m/(m-1) times the batch variance, as `replay` wants it, and in words."""
+    first = {(True,) + (False,) * (layers - 1): "in layer 1 alone"} if layers > 1 else {}
+    return {True: "in every layer", **first, False: "in no layer"}

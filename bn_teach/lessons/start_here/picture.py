@@ -77,7 +77,7 @@ def traces(replay, exact, own, *, layer, unit, step):
     checkpoints = replay.steps[replay.steps <= step].astype(np.float64)
     done, upto = len(steps), len(checkpoints)
     variances = recording.batch_var[layer][:done, unit]
-    if replay.unbiased:
+    if replay.unbiased[layer]:
         variances = unbiased_variance(variances, recording.batch_sizes[:done])
     running_mean, running_var = _estimate(replay, layer, unit, steps, checkpoints)
     return {
