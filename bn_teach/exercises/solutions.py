@@ -38,7 +38,7 @@ def inference(x, running_mean, running_var, gamma, beta, eps):
 
 
 def layer(state, x, training):
-    new_state = dict(state)
+    new_state = dict(state)  # a new dict; its arrays are replaced, not edited, and `state` stays as it was
     if training:
         m = len(x)
         mean, var = x.mean(axis=0), x.var(axis=0)
@@ -72,7 +72,7 @@ _WHY = {
     batch_statistics: (
         "The examples are in rows, so averaging along axis 0 leaves one number per channel. The variance is an "
         "average as well: of the squared deviations from the mean. `x.var(axis=0)` does the same, and divides by m "
-        "unless you tell it otherwise."
+        "unless it is told otherwise."
     ),
     normalize: (
         "Subtracting the mean centres every channel, dividing by the root of the variance gives it spread 1. eps "
@@ -97,8 +97,7 @@ _WHY = {
         "`training` decides which mean and variance `y` uses, and whether the running ones change. In training "
         "mode they are written and never read; at inference they are read and never written. The two variances "
         "serve two purposes: normalising needs the spread of these m examples (divide by m), the running variance "
-        "estimates that of the population (divide by m - 1). `dict(state)` is a new dict, and its arrays are replaced, "
-        "not edited, so `state` stays as it was."
+        "estimates that of the population (divide by m - 1)."
     ),
     backward: (
         "`dgamma` and `dbeta` sum what every example contributes, since all share the same gamma and beta. `x` "
@@ -109,7 +108,7 @@ _WHY = {
     population: (
         "Equally large mini-batches count alike, so both estimates start from plain averages. A variance around "
         "the mini-batch's own mean is too small by the factor (m - 1) / m on average, because that mean lies closer "
-        "to these m examples than the population's does; the factor in front undoes it."
+        "to these m examples than the population's does; the factor m / (m - 1) undoes it."
     ),
 }
 

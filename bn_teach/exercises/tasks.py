@@ -12,8 +12,8 @@ from types import MappingProxyType
 
 import numpy as np
 
-from bn_teach import _checks, batchnorm, running
-from bn_teach.exercises.text import Hint, Text, indented
+from bn_teach import batchnorm, running
+from bn_teach.exercises.text import Text, indented
 
 EPS = 0.1
 
@@ -25,8 +25,10 @@ class Exercise(Text):
     Attributes
     ----------
     name : str
-    parameters, returns : tuple of str
-        What the learner's function is given and gives back.
+    parameters : tuple of str
+        What the learner's function is given.
+    returns : dict of str to int
+        What it gives back, each with its number of axes.
     summary : str
         The task in one line, for the stub's docstring.
     statement : str
@@ -40,7 +42,7 @@ class Exercise(Text):
 
     name: str
     parameters: tuple
-    returns: tuple
+    returns: dict
     summary: str
     statement: str
     hint: str
@@ -113,14 +115,14 @@ def _array(*values):
 
 
 _X = _array([1], [5])  # mean 3, variance 4; with eps = 5 the root is 3
-_XX = _array([1, 12], [5, 8])
+_XX = _array([2, 16], [4, 2])  # means 3 and 9, variances 1 and 49; with eps = 15 the roots are 4 and 8
 _STATE = {
     "gamma": _array(3), "beta": _array(10), "running_mean": _array(7), "running_var": _array(20),
     "momentum": 0.75, "eps": 5.0,
 }  # fmt: skip
 _STATES = {  # two channels, for what one channel does not show
     "gamma": _array(3, 6), "beta": _array(10, 20), "running_mean": _array(7, 3), "running_var": _array(20, 4),
-    "momentum": 0.75, "eps": 5.0,
+    "momentum": 0.75, "eps": 15.0,
 }  # fmt: skip
 _SHAPES = ((5, 3), (4, 4), (3, 6))
 
@@ -128,7 +130,7 @@ _ALL = (
     Exercise(
         "batch_statistics",
         parameters=("x",),
-        returns=("mean", "var"),
+        returns={"mean": 1, "var": 1},
         summary="Mean and variance of every channel of one mini-batch.",
         statement=(
             "`x` is one mini-batch of shape (m, C): m examples in rows, C channels in columns. Return "
@@ -145,7 +147,7 @@ _ALL = (
     Exercise(
         "normalize",
         parameters=("x", "gamma", "beta", "eps"),
-        returns=("y",),
+        returns={"y": 2},
         summary="Batch norm of one mini-batch in training mode.",
         statement=(
             "Batch norm in training mode. `x` is one mini-batch of shape (m, C); `gamma` and `beta` have shape "
@@ -160,14 +162,14 @@ _ALL = (
         reference=lambda x, gamma, beta, eps: batchnorm.batch_norm_forward(x, gamma, beta, eps=eps)[0],
         inputs=(
             (_X, _array(3), _array(10), 5.0),
-            (_XX, _array(3, 6), _array(10, 20), 5.0),
+            (_XX, _array(3, 6), _array(10, 20), 15.0),
             *((_batch(m, c), _positive(c), _positive(c), EPS) for m, c in _SHAPES),
         ),
     ),
     Exercise(
         "running_average",
         parameters=("running", "batch", "momentum"),
-        returns=("new_running",),
+        returns={"new_running": 1},
         summary="The running value after it has taken in one more mini-batch.",
         statement=(
             "`running` is the running value of a statistic (its mean, say) and `batch` the same statistic of the "
@@ -189,7 +191,7 @@ _ALL = (
     Exercise(
         "debias",
         parameters=("running", "momentum", "step"),
-        returns=("estimate",),
+        returns={"estimate": 1},
         summary="The running value freed of its start at 0.",
         statement=(
             "`running`, of shape (C,), started at 0 and has taken in `step` mini-batches, each with weight "
@@ -209,7 +211,7 @@ _ALL = (
     Exercise(
         "inference",
         parameters=("x", "running_mean", "running_var", "gamma", "beta", "eps"),
-        returns=("y",),
+        returns={"y": 2},
         summary="Batch norm in inference mode.",
         statement=(
             "Batch norm in inference mode. `x` has shape (m, C); `running_mean`, `running_var`, `gamma` and `beta` "
@@ -225,13 +227,16 @@ _ALL = (
         ),
         inputs=(
             (_array([1], [7]), _array(2), _array(4), _array(3), _array(10), 5.0),
+            (_XX, _array(2, 1), _array(1, 49), _array(3, 6), _array(10, 20), 15.0),
+            # so wide that a thousandth of its variance shows
+            (_array([-40], [50]), _array(2), _array(4), _array(3), _array(10), 5.0),
             *((_batch(m, c), *_positive(4, c), EPS) for m, c in _SHAPES),
         ),
     ),
     Exercise(
         "layer",
         parameters=("state", "x", "training"),
-        returns=("y", "new_state"),
+        returns={"y": 2, "new_state": 0},
         summary="One call of a batch norm layer: (y, new_state).",
         statement=(
             "A whole layer. `state` is a dict with `gamma`, `beta`, `running_mean`, `running_var` (shape (C,)), "
@@ -264,7 +269,7 @@ _ALL = (
     Exercise(
         "backward",
         parameters=("dy", "x", "gamma", "eps"),
-        returns=("dx", "dgamma", "dbeta"),
+        returns={"dx": 2, "dgamma": 1, "dbeta": 1},
         summary="The gradients of batch norm in training mode.",
         statement=(
             "The way back through `normalize`. `x` is the mini-batch of shape (m, C) that went in, and `dy`, of the "
@@ -280,14 +285,14 @@ _ALL = (
         reference=_backward,
         inputs=(
             (_array([1], [4]), _X, _array(3), 5.0),
-            (_array([1, 0], [4, 2]), _XX, _array(3, 6), 5.0),
+            (_array([1, 0], [4, 2]), _XX, _array(3, 6), 15.0),
             *((_random.normal(size=shape) + 0.5, _batch(*shape), _positive(shape[1]), EPS) for shape in _SHAPES),
         ),
     ),
     Exercise(
         "population",
         parameters=("batch_means", "batch_variances", "m"),
-        returns=("mean", "var"),
+        returns={"mean": 1, "var": 1},
         summary="Algorithm 2: the population's mean and variance from many mini-batches.",
         statement=(
             "Algorithm 2, line 10. The weights are frozen, and B mini-batches of `m` examples each have been "
@@ -303,14 +308,10 @@ _ALL = (
         inputs=(
             (_array([1], [3]), _array([4], [16]), 3),
             (_array([1, 5], [3, 11]), _array([4, 1], [16, 9]), 3),
+            (_array([1], [3], [8]), _array([4], [16], [1]), 3),
             *((_positive(b, c), _positive(b, c), m) for (b, c), m in zip(_SHAPES, (3, 6, 7))),
         ),
     ),
 )  # fmt: skip
 
 EXERCISES = MappingProxyType({exercise.name: exercise for exercise in _ALL})
-
-
-def hint(name):
-    """Return a hint for the exercise `name`, a key of `EXERCISES`."""
-    return Hint(name, EXERCISES[_checks.choice("name", name, tuple(EXERCISES))].hint)

@@ -58,22 +58,28 @@ class Verdict(Text):
     mistake : str or None
         A name in `MISTAKES`; None when the answer is right.
     message : str
-        The explanation, with the smallest example that shows it.
+        Why the answer is right, or the smallest example that shows that it is not. What to change is told by
+        `hint`, when somebody asks.
+    asks : str
+        What the title of a wrong answer goes on with: mostly a question that leads to the mistake.
     """
 
     passed: bool
     mistake: str | None
     message: str
+    asks: str = ""
 
     def __bool__(self):
         return self.passed
 
     @property
     def title(self):
-        """The verdict in a few words."""
+        """The verdict in a few words, without the name of a mistake: that is for code."""
         if self.passed:
             return "Right"
-        return "Not answered yet" if self.mistake == "unanswered" else f"Not yet: {self.mistake}"
+        if self.mistake == "unanswered":
+            return "Not answered yet"
+        return f"Not yet: {self.asks}" if self.asks else "Not yet"
 
     @property
     def body(self):
