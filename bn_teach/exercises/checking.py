@@ -97,11 +97,13 @@ def check(exercise, function):
     mistake, detail = _diagnose(exercise, function)
     if mistake is None:
         return Verdict(True, None, f"{detail}\n\n{solutions.SOLUTIONS[exercise.name].why}")
-    blocks = [MISTAKES[mistake]] if mistake in GENERAL else []
-    blocks += [detail] if detail else []
-    if mistake not in GENERAL or mistake == "unrecognised":
-        blocks.append(f'To be told what to change: `hint("{exercise.name}", {exercise.name})`.')
-    return Verdict(False, mistake, "\n\n".join(blocks), ASKS[mistake])
+    if mistake in GENERAL:
+        blocks = [MISTAKES[mistake], detail]
+        if mistake == "unrecognised":
+            blocks.append(f'For a hint: `hint("{exercise.name}")`.')
+    else:
+        blocks = [detail, f'To be told what to change: `hint("{exercise.name}", {exercise.name})`.']
+    return Verdict(False, mistake, "\n\n".join(filter(None, blocks)), ASKS[mistake])
 
 
 def _diagnose(exercise, f):
@@ -109,36 +111,38 @@ def _diagnose(exercise, f):
         kind = f"a value of type `{type(f).__name__}`"
         return "not-callable", f"It was given {kind}. Write `check_{exercise.name}({exercise.name})`."
     signature = _signature(f)
-    called = f"It is called as `{exercise.signature}`, by position. Yours is `{_words(signature)}`."
+    called = f"It is called as `{exercise.signature}`, by position. Yours takes `{_words(signature)}`."
     if signature and not _accepts(signature, exercise):
         return "wrong-arguments", called
-    outcomes = [call(exercise, f, args) for args in exercise.inputs]
-    right, unread = _expected(exercise.name), [o for o in outcomes if o.mistake is not None]
 
+    outcomes = [call(exercise, f, args) for args in exercise.inputs]
+    readable = all(outcome.mistake is None for outcome in outcomes)
     for outcome in outcomes:
         if outcome.mistake == "unanswered":
             return "unanswered", outcome.detail
     for mistake, applies in (
         ("none-returned", lambda outcome: outcome.mistake == "none-returned"),
-        ("input-edited", lambda outcome: outcome.edited and not unread),
+        ("input-edited", lambda outcome: outcome.edited and readable),
     ):
         for args, outcome in zip(exercise.inputs, outcomes):
             if applies(outcome):
                 return mistake, _edits(outcome) + _called_with(exercise, args)
-    wrong = _differing(outcomes, right)
+    wrong = _differing(outcomes, _expected(exercise.name))
     if not wrong:
-        return None, f"`{exercise.name}` agrees with the reference on all {len(right)} inputs that were tried."
+        return None, f"`{exercise.name}` agrees with the reference on all {len(outcomes)} inputs that were tried."
     if signature and _reordered(tuple(signature.parameters), exercise.parameters):
         return "arguments-out-of-order", called
+    return _explain(exercise, f, outcomes, wrong)
 
+
+def _explain(exercise, f, outcomes, wrong):
+    """Return (mistake, detail) for an answer of which the parts `wrong` are not right."""
     mistake, parts = recognise(exercise.name, outcomes)
     if mistake is not None:
         # The exception that a mistake led to is worth showing too: it is what the learner will have seen.
-        raised = [f"On another input this raises an error. {o.detail}" for o in unread]
+        raised = [f"On another input this raises an error. {o.detail}" for o in outcomes if o.error is not None]
         return mistake, "\n\n".join([_example(exercise, outcomes, parts), *raised[:1]])
-    shared = [
-        p for p in wrong if all(o.parts and o.parts[p].ndim == 0 < r.parts[p].ndim for o, r in zip(outcomes, right))
-    ]
+    shared = [part for part in wrong if _is_one_number(exercise, outcomes, part)]
     if shared:
         return "all-elements", _example(exercise, outcomes, shared)
     mistake, detail = _fault(exercise, outcomes)
@@ -279,10 +283,13 @@ def _expected(name):
 
 @cache
 def planted(name):
-    """List (row, outcomes on all inputs, parts that are wrong) for every variant in the table."""
-    exercise = EXERCISES[name]
-    tried = [(row, [call(exercise, f, args) for args in exercise.inputs]) for row, f in variants(name)]
-    return [(row, outcomes, _differing(outcomes, _expected(name))) for row, outcomes in tried]
+    """List (row, outcomes on all inputs, parts that are wrong where it does not raise) for every variant."""
+    exercise, found = EXERCISES[name], []
+    for row, f in variants(name):
+        outcomes = [call(exercise, f, args) for args in exercise.inputs]
+        readable = [pair for pair in zip(outcomes, _expected(name)) if pair[0].parts]
+        found.append((row, outcomes, _differing(*zip(*readable))))
+    return found
 
 
 def recognise(name, outcomes):
@@ -300,6 +307,12 @@ def recognise(name, outcomes):
             if parts and score > best[0] and not (row.whole and len(parts) < len(spoilt)):
                 best = score, row.name, parts
     return best[1:]
+
+
+def _is_one_number(exercise, outcomes, part):
+    """Say whether `part` is one number where each channel should have one."""
+    pairs = zip(outcomes, _expected(exercise.name))
+    return all(outcome.parts and outcome.parts[part].ndim == 0 < right.parts[part].ndim for outcome, right in pairs)
 
 
 def _behaviour(exercise, f, wrong):

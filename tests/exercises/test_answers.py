@@ -1021,11 +1021,15 @@ def test_a_wrong_answer_is_judged_wrong_and_its_mistake_found(name, mistake, sou
     if mistake in GENERAL:
         assert MISTAKES[mistake] in verdict.message
         assert asked_for == EXERCISES[name].hint
-    else:  # a question and the smallest example; what to change only when asked
-        assert re.search(r"The smallest example that shows it:\n\n    |`new_state` comes first", verdict.message)
-        assert f'`hint("{name}", {name})`' in verdict.message
-        assert asked_for == (MISTAKES[mistake] if mistake else EXERCISES[name].hint)
-        assert MISTAKES[mistake or "unrecognised"] not in verdict.message or mistake is None
+        return
+    assert re.search(r"The smallest example that shows it:\n\n    |`new_state` comes first", verdict.message)
+    if mistake is None:
+        assert verdict.message.endswith(f'`hint("{name}")`.')
+        assert asked_for == EXERCISES[name].hint
+    else:  # what to change is told when somebody asks, not before
+        assert verdict.message.endswith(f'`hint("{name}", {name})`.')
+        assert asked_for == MISTAKES[mistake]
+        assert asked_for not in str(verdict)
 
 
 def test_of_two_mistakes_in_two_parts_one_is_told_and_shown_and_the_other_part_named():

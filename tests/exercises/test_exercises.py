@@ -52,7 +52,8 @@ def test_no_two_rows_are_confused_and_none_with_the_right_answer(name):
         # Each part alone is told apart as well, unless it is the very same.
         assert not [part for part, far in apart.items() if TOLERANCE < far <= 10 * TOLERANCE], (a, b)
         if a == "right":
-            assert [part for part, far in apart.items() if far > TOLERANCE] == wrong_in_b != [], b
+            assert wrong_in_b, b
+            assert all(apart[part] > TOLERANCE for part in wrong_in_b), b
 
 
 def distance(part, outcome, other):
