@@ -132,7 +132,7 @@ DRAWN = {
     bn_teach.ClinicExplorer: clinic,
     bn_teach.RecorderExplorer: recorder,
     bn_teach.PaperFigure: paper,
-    bn_teach.ValleyFigure: lambda shown: valley.picture(shown.swept),
+    bn_teach.ValleyFigure: lambda shown: valley.picture(shown.swept, shown.live),
     bn_teach.Prediction: prediction,
 }
 

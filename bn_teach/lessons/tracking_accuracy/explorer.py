@@ -201,24 +201,27 @@ class ValleyFigure(Explorer):
     ----------
     swept : Sweep
         Under the estimators "ema" and "algorithm2", its configurations alike but for batch size and seed.
+    live : Sweep, optional
+        Runs to lay on it as points: of batch sizes and momenta that `swept` has.
 
     Attributes
     ----------
-    swept : Sweep
+    swept, live : Sweep
     figure, view, status
         As in every explorer; there are no controls.
 
     Raises
     ------
     ValueError
-        For other configurations, more than 6 batch sizes, or a sweep without the two estimators.
+        For other configurations, more than 6 batch sizes, a sweep without the two estimators, or live runs that
+        do not belong to it.
     """
 
-    def __init__(self, swept):
+    def __init__(self, swept, live=None):
         super().__init__()
-        self.swept = swept
+        self.swept, self.live = swept, live
         self._assemble(
-            valley.axes(swept),
+            valley.axes(swept, live),
             [],
             plot_label="Percentage points of accuracy that the moving average loses against exact statistics, over "
             "momentum: for every batch size the median of the seeds, in a band from the least to the most",
@@ -226,4 +229,4 @@ class ValleyFigure(Explorer):
         )
 
     def _draw(self):
-        return valley.picture(self.swept)
+        return valley.picture(self.swept, self.live)

@@ -11,6 +11,7 @@ from bn_teach.lessons.shared.panels import (
     ESTIMATOR_STYLES,
     EXACT,
     GRID,
+    NOTHING,
     RUNNING,
     TEXT,
     Picture,
@@ -20,6 +21,7 @@ from bn_teach.lessons.shared.panels import (
 )
 from bn_teach.replay import ESTIMATORS, MOVED_BY_MOMENTUM
 
+NEAR = 0.1  # accuracy that the left panel shows below the exact statistics of the second half of a run
 _COLOURS = [color for color, _ in ESTIMATOR_STYLES.values()]
 
 
@@ -35,10 +37,16 @@ _HALO = {
     "hoverinfo": "skip",
     "showlegend": False,
 }
+# Where lines lie on top of each other, that of the chosen estimator lies on top of them all: each is there twice, thin
+# and strong, and of the strong ones only one has points.
+THIN, STRONG = 1.2, 3.5
 _LINES = {
-    "highlighted": (1, "highlighted", _HALO),
     "highlighted row": (2, "highlighted", _HALO),
-    **{name: (1, ESTIMATOR_WORDS[name].short, line(*style, 2)) for name, style in ESTIMATOR_STYLES.items()},
+    **{name: (1, ESTIMATOR_WORDS[name].short, line(*style, THIN)) for name, style in ESTIMATOR_STYLES.items()},
+    **{
+        f"{name}, highlighted": (1, ESTIMATOR_WORDS[name].short, line(*style, STRONG) | {"showlegend": False})
+        for name, style in ESTIMATOR_STYLES.items()
+    },
     "weights kept": (1, "weights kept", _marks("star", _COLOURS, 10, 0)),
     "training stops": (1, "training stops", _marks("x-thin", BATCH, 10, 3)),
     "under exact statistics": (2, "under exact statistics", _marks("line-ns", EXACT, 18)),
@@ -61,7 +69,7 @@ def axes(batch_sizes):
         _LINES,
         x_titles=(
             "training step (★ kept, ✕ training stops)",
-            "○ seen  ● as restored  | exact",
+            "○ seen  ● as restored  | Algorithm 2",
             "momentum (↑ batch size, □ your choice)",
         ),
         widths=(0.36, 0.26, 0.38),
@@ -128,7 +136,7 @@ def picture(state, batch_sizes, replays, kept, lost):
     -------
     Picture
     """
-    ranges = _ranges(state, replays["algorithm2"])
+    ranges = _ranges(state, replays)
     traces = {
         **_traces(state, replays, kept, ranges["xaxis2"]),
         "landscape": _landscape(batch_sizes, lost),
@@ -153,7 +161,7 @@ def _traces(state, replays, kept, whole_row):
     stop = float(kept[chosen].stop_step)
     return {
         **curves,
-        "highlighted": curves[chosen],
+        **{f"{name}, highlighted": curve if name == chosen else NOTHING for name, curve in curves.items()},
         "highlighted row": (np.array(whole_row), np.full(2, float(ESTIMATORS.index(chosen)))),
         "weights kept": (best, np.array([curves[name][1][k] for name, k in zip(ESTIMATORS, at_best)])),
         "training stops": (np.array([stop]), curves[chosen][1][steps == stop]),
@@ -163,11 +171,17 @@ def _traces(state, replays, kept, whole_row):
     }
 
 
-def _ranges(state, exact):
-    """Of the run alone, so that they hold still under momentum."""
+def _ranges(state, replays):
+    """Of the run and of lines that momentum does not move, so that they hold still under it."""
+    exact = replays["algorithm2"]
     end, best = exact.validation_accuracy[-1], exact.validation_accuracy.max()
     top = float(min(best + 0.05, 1.02))
-    watched = [float(max(end - 0.3, 0.0)), top]
+    # Near enough to tell points apart; what lies below comes in from below.
+    half = len(exact.steps) // 2
+    low = exact.validation_accuracy[half:].min() - NEAR
+    if state.estimator not in MOVED_BY_MOMENTUM:
+        low = min(low, replays[state.estimator].validation_accuracy[half:].min())
+    watched = [float(max(low, 0.0)), float(best + NEAR / 8)]
     if state.metric == "validation_loss":
         watched = [0.0, math.log(exact.recording.dataset.num_classes)]  # the loss of guessing
     return {
@@ -197,13 +211,16 @@ def _ticks(pytorch):
 def _sentence(state, batch_sizes, replays, kept, lost):
     """Say which weights are kept, what they are worth, and where the valley lies."""
     choice, exact = kept[state.estimator], replays["algorithm2"]
-    under_exact = float(exact.validation_accuracy[exact.steps == choice.best_step][0])
+    by_algorithm2, by_one_pass = (
+        percent(float(replays[name].validation_accuracy[exact.steps == choice.best_step][0]))
+        for name in ("algorithm2", "population")
+    )
     momentum = f" with momentum {state.momentum:g}" if state.estimator in MOVED_BY_MOMENTUM else ""
     return " ".join(
         [
             f"{ESTIMATOR_WORDS[state.estimator].subject}{momentum}: {_stopped(state, choice, exact.steps.tolist())}",
             _restored(state, choice),
-            f"Under exact statistics the same weights have {percent(under_exact)}.",
+            f"Under exact statistics the same weights have {by_algorithm2} by Algorithm 2, {by_one_pass} by one pass.",
             _others(kept),
             *_valley(state, batch_sizes, lost),
         ]

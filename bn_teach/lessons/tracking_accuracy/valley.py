@@ -1,4 +1,7 @@
-"""The picture of `ValleyFigure`: accuracy lost over momentum, a line for every batch size, a band over seeds."""
+"""The picture of `ValleyFigure`: accuracy lost over momentum, a line for every batch size, a band over seeds.
+
+Runs of one's own can lie on it as points, to be seen among the others.
+"""
 
 import numpy as np
 
@@ -26,13 +29,15 @@ _STYLES = (  # one for each batch size, in colours that can be told apart
 )
 
 
-def axes(swept):
+def axes(swept, live=None):
     """Draw percentage points over momentum, without lines.
 
     Parameters
     ----------
     swept : Sweep
         Under the estimators "ema" and "algorithm2", its configurations alike but for batch size and seed.
+    live : Sweep, optional
+        Runs to lay on it as points: of batch sizes and momenta that `swept` has.
 
     Raises
     ------
@@ -40,6 +45,7 @@ def axes(swept):
         For other configurations, more than 6 batch sizes, or a sweep without the two estimators.
     """
     momenta, bands = _bands(swept)
+    points = {} if live is None else _points(momenta, bands, live)
     if len(bands) > len(_STYLES):
         raise ValueError(f"swept must have at most {len(_STYLES)} batch sizes, got {len(bands)}")
     lines, edge = {}, {"mode": "lines", "line": {"width": 0}, "hoverinfo": "skip"}
@@ -49,6 +55,9 @@ def axes(swept):
         lines[f"{name}: the least"] = (1, name, edge)
         filled = {"fill": "tonexty", "fillcolor": see_through(color, 0.2)}  # down to the line before
         lines[f"{name}: the most"] = (1, name, edge | filled)
+        if m in points:
+            marker = {"symbol": "x-thin", "size": 8, "line": {"color": color, "width": 2}}
+            lines[f"{name}: runs of now"] = (1, f"{name}, runs of now", {"mode": "markers", "marker": marker})
     lines["nothing lost"] = (1, "exact statistics", line(EXACT, "dash", 2))
     figure = panels(
         ("percentage points of accuracy lost by the moving average",),
@@ -59,12 +68,12 @@ def axes(swept):
     return figure.update_xaxes(tickvals=places, ticktext=[f"{p:g}" for p in momenta])
 
 
-def picture(swept):
+def picture(swept, live=None):
     """Show what the moving average loses against exact statistics at the end of the run, over momentum.
 
     Parameters
     ----------
-    swept : Sweep
+    swept, live : Sweep
         As in `axes`.
 
     Returns
@@ -77,13 +86,17 @@ def picture(swept):
     traces = {"nothing lost": (x[[0, -1]] + [-0.4, 0.4], np.zeros(2))}
     for m, band in bands.items():
         traces |= {f"batch size {m}: the {which}": (x, y) for which, y in zip(("least", "median", "most"), band)}
-    values = np.concatenate([band.ravel() for band in bands.values()])
+    points = {} if live is None else _points(momenta, bands, live)
+    traces |= {f"batch size {m}: runs of now": (places.ravel(), lost.ravel()) for m, (places, lost) in points.items()}
+    values = np.concatenate(
+        [*(band.ravel() for band in bands.values()), *(lost.ravel() for _, lost in points.values())]
+    )
     margin = max(0.05 * float(np.ptp(values)), 0.5)
     ranges = {
         "xaxis": [-0.4, len(momenta) - 0.6],
         "yaxis": [min(float(values.min()), 0.0) - margin, float(values.max()) + margin],
     }
-    return Picture(traces, ranges, _sentence(momenta, bands))
+    return Picture(traces, ranges, " ".join([_sentence(momenta, bands), *_among(bands, points)]))
 
 
 def _bands(swept):
@@ -94,6 +107,29 @@ def _bands(swept):
     if len(by_size) < len(bands):
         raise ValueError("swept must have configurations that are alike but for batch size and seed, got others")
     return swept.momenta[order], dict(sorted(by_size.items()))
+
+
+def _points(momenta, bands, live):
+    """Batch size to places on the axis and percentage points of runs to lay on the bands, each of shape (runs, M')."""
+    places = np.searchsorted(momenta, live.momenta)
+    known = np.isin(live.momenta, momenta).all() and {config.batch_size for config in live.configs} <= set(bands)
+    if not known:
+        raise ValueError("live must have batch sizes and momenta of swept, got others")
+    sizes = np.array([config.batch_size for config in live.configs])
+    lost = 100 * live.accuracy_lost()
+    return {
+        m: (np.tile(places.astype(np.float64), (int((sizes == m).sum()), 1)), lost[sizes == m])
+        for m in bands
+        if m in sizes
+    }
+
+
+def _among(bands, points):
+    """Say of the runs laid on the bands how many of their points lie within."""
+    for m, (places, lost) in points.items():
+        least, _, most = bands[m][:, places.astype(int)]
+        within = int(((least <= lost) & (lost <= most)).sum())
+        yield f"Of {lost.size} points of {len(lost)} runs of now at batch size {m}, {within} lie in the band."
 
 
 def _sentence(momenta, bands):

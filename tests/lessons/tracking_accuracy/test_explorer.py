@@ -130,8 +130,13 @@ def test_sentence_quotes_the_numbers_of_the_picture(explorer, estimator, restore
     at = ESTIMATORS.index(estimator)
     assert f"keeps the weights of step {shown['weights kept'].x[at]:.0f}" in explorer.status
     assert f"{100 * shown['seen when kept'].x[at]:.1f} %" in explorer.status
-    assert f"the same weights have {100 * shown['under exact statistics'].x[at]:.1f} %" in explorer.status
-    assert np.array_equal(shown["highlighted"].y, shown[estimator].y)
+    k = np.searchsorted(shown["population"].x, shown["weights kept"].x[at])
+    assert (
+        f"the same weights have {100 * shown['under exact statistics'].x[at]:.1f} % by Algorithm 2, "
+        f"{100 * shown['population'].y[k]:.1f} % by one pass." in explorer.status
+    )
+    assert np.array_equal(shown[f"{estimator}, highlighted"].y, shown[estimator].y)
+    assert not any(len(shown[f"{other}, highlighted"].y) for other in ESTIMATORS if other != estimator)
     assert set(shown["highlighted row"].y) == {at}
 
 

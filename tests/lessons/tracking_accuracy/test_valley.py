@@ -86,6 +86,32 @@ def test_the_sentence_tells_the_floor_and_both_ends():
     )
 
 
+def live(configs, momenta=(0.0, 0.999)):
+    made = swept(configs)
+    accuracy = np.full((len(configs), len(momenta), 2, 20), 0.9)
+    accuracy[:, :, 0] -= 0.1  # 10 points lost, by every run under every momentum
+    return replace(made, momenta=np.array(momenta), accuracy=accuracy)
+
+
+def test_runs_of_now_lie_on_it_as_points_and_are_counted():
+    mine = live([TrainingConfig(batch_size=4, seed=seed) for seed in (7, 8)])
+    shown = picture(swept(), mine)
+    x, y = shown.traces["batch size 4: runs of now"]
+    assert np.array_equal(x, [0, 2, 0, 2])  # of 0, 0.9 and 0.999
+    np.testing.assert_allclose(y, 10)
+    lost = 100 * swept().accuracy_lost()[5:][:, [1, 2]]
+    low, high = lost.min(axis=0), lost.max(axis=0)
+    within = 2 * int(((low <= 10) & (high >= 10)).sum())
+    assert shown.sentence.endswith(f"Of 4 points of 2 runs of now at batch size 4, {within} lie in the band.")
+    assert {trace.meta for trace in axes(swept(), mine).data} == set(shown.traces)
+
+
+@pytest.mark.parametrize(("m", "momenta"), [(8, (0.0, 0.999)), (4, (0.0, 0.5))])
+def test_refuses_runs_that_do_not_belong_to_it(m, momenta):
+    with pytest.raises(ValueError, match="batch sizes and momenta of swept"):
+        ValleyFigure(swept(), live([TrainingConfig(batch_size=m)], momenta))
+
+
 def test_on_display_it_has_its_picture_and_words_for_who_cannot_see_it():
     made = swept()
     shown = ValleyFigure(made)
