@@ -161,7 +161,8 @@ def replay(recording, momentum=0.9, *, estimator="ema", unbiased=True):
 def early_stop(replay, patience, *, metric="validation_accuracy"):
     """Find where early stopping would have stopped, and which checkpoint it would have kept.
 
-    Here, and only here, momentum reaches back into training: it decides which weights are kept.
+    Training never reads the averages, but who acts on the validation number reads them: momentum decides which
+    weights are kept.
 
     Parameters
     ----------
