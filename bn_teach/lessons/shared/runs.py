@@ -5,7 +5,7 @@ from functools import lru_cache
 import numpy as np
 
 from bn_teach.data import load_digits
-from bn_teach.replay import at_the_end, keep_best, replay
+from bn_teach.replay import at_the_end, replay
 from bn_teach.training import TrainingConfig, train
 
 SEEDS = range(5)
@@ -38,22 +38,3 @@ def points_lost(batch_size, momentum, estimator="ema", *, seeds=SEEDS):
     runs = [run(batch_size, seed) for seed in seeds]
     lost = [accuracy_at_end(one, estimator="algorithm2") - accuracy_at_end(one, momentum, estimator) for one in runs]
     return 100 * float(np.mean(lost))
-
-
-def stop_early(batch_size, momentum, *, patience=10, seeds=SEEDS):
-    """Stop runs of several seeds early, by the moving average, and judge the weights that are kept.
-
-    Returns
-    -------
-    dict
-        Averages over the seeds, of ``step``, the one that was kept, and of validation accuracies in per
-        cent: ``seen``, with the statistics of that step; ``latest``, with those of the step where
-        training stopped; ``exact``, by Algorithm 2.
-    """
-    rows = []
-    for seed in seeds:
-        kept = keep_best(replay(run(batch_size, seed), momentum), patience)
-        exact = replay(run(batch_size, seed), estimator="algorithm2")
-        under_exact = exact.validation_accuracy[exact.steps == kept.best_step][0]
-        rows.append((kept.best_step, 100 * kept.seen, 100 * kept.latest, 100 * under_exact))
-    return dict(zip(("step", "seen", "latest", "exact"), np.mean(rows, axis=0).tolist(), strict=True))

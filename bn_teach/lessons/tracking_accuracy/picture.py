@@ -12,7 +12,6 @@ from bn_teach.lessons.shared.panels import (
     EXACT,
     GRID,
     NOTHING,
-    RUNNING,
     TEXT,
     Picture,
     line,
@@ -106,8 +105,8 @@ def _heat_map():
         z=np.empty(0),
         zmin=-most,
         zmax=most,
-        # See-through, so that the numbers in the cells are readable on white and on dark grey.
-        colorscale=[[0.0, see_through(RUNNING, 0.65)], [0.5, see_through(BATCH, 0)], [1.0, see_through(EXACT, 0.65)]],
+        # Shades of no estimator's colour, and see-through: numbers in the cells are readable on white and on dark grey.
+        colorscale=[[0.0, see_through(TEXT, 0)], [0.5, see_through(TEXT, 0)], [1.0, see_through(TEXT, 0.65)]],
         showscale=False,
         texttemplate="%{z:.1f}",
         textfont={"size": 11},

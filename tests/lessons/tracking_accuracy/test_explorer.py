@@ -339,7 +339,7 @@ def test_most_of_what_too_much_memory_costs_is_the_start():
 
 def test_the_left_wall_of_the_valley_falls_away_with_batch_size():
     result = measured("valley-left")
-    assert 14 < result["small"] < 26
+    assert 18 < result["small"] < 22
     assert 0 < result["answer"] < 1.5
 
 
@@ -349,16 +349,19 @@ def test_the_right_wall_stands_at_every_batch_size():
     assert all(3 < result[name] < 7 for name in ("small", "middle", "large"))
 
 
-def test_early_stopping_by_a_slow_average_keeps_worse_weights():
+def test_early_stopping_by_a_slow_average_keeps_other_weights_and_judges_them_too_low():
     result = measured("which-weights")
-    assert result["answer"] == "worse weights"
-    assert 1 < result["difference"] < 4
-    assert result["seen"] < result["exact"] - 5
+    assert result["answer"] == "other weights, about as good, judged too low"
+    assert abs(result["difference"]) < 3 * result["error"]
+    assert result["ahead"] > result["behind"]
+    assert result["own"] < result["exact"] - 5
 
 
 def test_latest_statistics_cost_with_little_memory_and_gain_with_much():
-    assert 1.5 < measured("restore-latest")["answer"] < 10
+    cost = measured("restore-latest")
+    assert cost["answer"] > 5 * cost["error"]
+    assert 1 < cost["luck"] < 4
     reversal = measured("restore-reversal")
     assert reversal["answer"] == "it gains accuracy"
-    assert 1.5 < reversal["gained"] < 6
+    assert reversal["gained"] > 5 * reversal["error"]
     assert reversal["latest"] < reversal["exact"] - 3
