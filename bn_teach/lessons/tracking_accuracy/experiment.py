@@ -15,7 +15,6 @@ from pathlib import Path
 import numpy as np
 
 from bn_teach._threads import one_blas_thread
-from bn_teach.lessons.shared.choices import MOMENTA
 from bn_teach.lessons.shared.runs import run
 from bn_teach.replay import at_the_end, keep_best, replay, restore
 from bn_teach.sweep import Sweep
@@ -23,6 +22,8 @@ from bn_teach.training import TrainingConfig
 
 SHIPPED = Path(__file__).with_name("seeds.json")
 SEEDS = tuple(range(32))
+MOMENTA = (0.0, 0.1, 0.5, 0.8, 0.9, 0.95, 0.99, 0.995, 0.999)
+"""Those of the sliders."""
 BATCH_SIZES = (2, 4, 16, 64, 256)
 WINDOWS = (400, 800)
 """Steps after which a run is looked at: at its end, and as if it had ended half-way."""

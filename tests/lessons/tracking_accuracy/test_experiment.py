@@ -8,12 +8,13 @@ import pytest
 import seeds as tool
 
 from bn_teach.data import load_digits
-from bn_teach.lessons.shared.choices import MOMENTA
+from bn_teach.lessons.shared import choices
 from bn_teach.lessons.shared.runs import run
 from bn_teach.lessons.tracking_accuracy.experiment import (
     BATCH_SIZES,
     CURVES,
     FIELDS,
+    MOMENTA,
     NOW,
     PATIENCES,
     SEEDS,
@@ -38,7 +39,8 @@ def recording():
 
 def test_every_seed_of_every_setting_is_shipped():
     held = load_seeds()
-    assert set(held.accuracy) == set(BATCH_SIZES)
+    assert choices.MOMENTA == MOMENTA
+    assert set(held.accuracy) == set(BATCH_SIZES) <= set(choices.BATCH_SIZES)
     assert all(one.shape == (len(SEEDS), len(CURVES), 3) for one in held.accuracy.values())
     settings = {(m, *who, patience) for m in STOPPED_SIZES for who in WATCHERS for patience in PATIENCES}
     assert set(held.stopped) == settings
