@@ -119,6 +119,6 @@ def test_the_tool_measures_what_it_is_asked_for_and_keeps_the_rest(monkeypatch, 
     written, shipped = json.loads(path.read_text()), json.loads(SHIPPED.read_text())
     assert written["accuracy"]["4"] == [[[0.0, 2.0, 3.0]], [[1.0, 2.0, 3.0]]]
     assert written["accuracy"]["16"] == shipped["accuracy"]["16"]
-    assert [one["step"] for one in written["stopped"] if one["batch_size"] == 4] == [[0.0, 0.0]]
+    assert [one["step"] for one in written["stopped"] if one["batch_size"] == 4] == [[0.0, 1.0]]
     with pytest.raises(SystemExit):
         tool.main(["5"])
