@@ -106,6 +106,17 @@ def test_momentum_moves_two_lines_and_no_axis(explorer):
     assert [explorer.figure.layout[axis].range for axis in ("yaxis", "xaxis2")] == ranges
 
 
+@pytest.mark.parametrize("estimator", ["cumulative", "population", "batch"])
+def test_a_chosen_line_that_momentum_does_not_move_comes_into_sight(explorer, estimator):
+    explorer.controls["batch_size"].value = 4
+    explorer.controls["estimator"].value = estimator
+    explorer.wait()
+    low, high = explorer.figure.layout.yaxis.range
+    late = lines(explorer)[estimator].y[6:]
+    assert low <= late.min()
+    assert late.max() <= high
+
+
 def test_restoring_without_moves_the_dots_and_only_them(explorer):
     explorer.controls["momentum"].value = 0.5
     explorer.controls["batch_size"].value = 4
