@@ -68,7 +68,7 @@ def axes(batch_sizes):
         _LINES,
         x_titles=(
             "training step (★ kept, ✕ training stops)",
-            "○ seen  ● as restored  | Algorithm 2",
+            "○ seen  ● restored  | Alg. 2",
             "momentum (↑ batch size, □ your choice)",
         ),
         widths=(0.36, 0.26, 0.38),
