@@ -34,6 +34,32 @@ def start_up_weight(momentum, steps):
     return _plain(_checks.momentum(momentum) ** _checks.integers("steps", steps, 0))
 
 
+def memory_weights(momentum, steps):
+    """Return what is inside a running average: the weight of its start, and of every mini-batch so far.
+
+    Parameters
+    ----------
+    momentum : float in [0, 1]
+    steps : int, 0 or more
+        Updates done.
+
+    Returns
+    -------
+    start : float
+        p^steps, of the initial value; the same as `start_up_weight`.
+    batches : numpy.ndarray, float64, shape (steps,)
+        ``(1-p) p^k`` of the mini-batch k steps ago, the newest first. With `start` they sum to 1.
+
+    Examples
+    --------
+    >>> start, batches = memory_weights(0.5, 3)
+    >>> print(start, batches)
+    0.125 [0.5   0.25  0.125]
+    """
+    p, done = _checks.momentum(momentum), _checks.integer("steps", steps, 0)
+    return float(p**done), (1 - p) * p ** np.arange(done, dtype=np.float64)
+
+
 def effective_batches(momentum):
     """Return how many equally weighted batches would give an average of the same variance.
 

@@ -23,6 +23,7 @@ from bn_teach.theory import (
     effective_batches,
     expected_biased_variance,
     expected_std,
+    memory_weights,
     running_mean_std,
     running_var_std,
     start_up_weight,
@@ -65,6 +66,18 @@ def assert_std_is(values, expected):
 def test_start_up_weight_is_what_is_left_of_the_start(momentum, steps):
     left = exponential_moving_average(np.zeros(steps), momentum, initial=1.0)[-1]
     np.testing.assert_allclose(start_up_weight(momentum, steps), left, rtol=1e-12, atol=1e-300)
+
+
+@pytest.mark.parametrize("momentum", [0.0, 0.5, 0.9, 0.999, 1.0])
+@pytest.mark.parametrize("steps", [0, 1, 2, 100])
+def test_memory_weights_are_what_each_batch_gives_to_the_average(momentum, steps):
+    start, weights = memory_weights(momentum, steps)
+    assert start == start_up_weight(momentum, steps)
+    assert start + weights.sum() == pytest.approx(1)
+    for k in {0, steps // 2, steps - 1} & set(range(steps)):  # k steps ago one batch said 1, and all others 0
+        history = np.zeros(steps)
+        history[steps - 1 - k] = 1.0
+        assert exponential_moving_average(history, momentum)[-1] == pytest.approx(weights[k])
 
 
 def test_start_up_weight_before_the_first_step_is_one():
