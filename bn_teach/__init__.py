@@ -30,7 +30,7 @@ __getattr__, __dir__, _names = face(
         "lessons.clinic.cases": ("CASES",),
         "lessons.clinic.explorer": ("ClinicExplorer",),
         "lessons.prediction": ("Prediction",),
-        "lessons.running_averages.explorer": ("RunningStatisticsExplorer",),
+        "lessons.running_averages.explorer": ("MemoryExplorer", "RunningStatisticsExplorer"),
         "lessons.samples_and_population.explorer": ("BatchStatisticsExplorer",),
         "lessons.start_here.explorer": ("MomentumExplorer",),
         "lessons.the_paper.explorer": ("PaperFigure",),

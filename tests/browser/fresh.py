@@ -15,6 +15,7 @@ from bn_teach import CASES
 from bn_teach.data import EmpiricalPopulation, ExponentialPopulation, GaussianPopulation
 from bn_teach.lessons.clinic.explorer import _ANSWERS
 from bn_teach.lessons.clinic.picture import picture as clinic_picture
+from bn_teach.lessons.running_averages import weights
 from bn_teach.lessons.running_averages.experiment import simulate
 from bn_teach.lessons.running_averages.picture import picture as running_statistics_picture
 from bn_teach.lessons.samples_and_population.experiment import sample_batches
@@ -85,6 +86,11 @@ def batch_statistics(explorer):
     return batch_statistics_picture(sample, state.variances, state.zoom)
 
 
+def inside(explorer):
+    state = explorer.state
+    return weights.picture(state.estimator, state.momentum, state.updates)
+
+
 def running_statistics(explorer):
     state = explorer.state
     return running_statistics_picture(simulate(state.run, MOMENTA, seed=state.seed), state.momentum)
@@ -127,6 +133,7 @@ DRAWN = {
     bn_teach.MomentumExplorer: momentum,
     bn_teach.TwoModesExplorer: two_modes,
     bn_teach.BatchStatisticsExplorer: batch_statistics,
+    bn_teach.MemoryExplorer: inside,
     bn_teach.RunningStatisticsExplorer: running_statistics,
     bn_teach.EstimatorRaceExplorer: race,
     bn_teach.ClinicExplorer: clinic,

@@ -1,8 +1,9 @@
-"""Slide momentum where the truth is known, and see the error of the running mean fall into its parts."""
+"""Slide momentum, and see what is inside an average; then, where the truth is known, what its error is made of."""
 
 from dataclasses import dataclass
 from functools import lru_cache
 
+from bn_teach.lessons.running_averages import weights
 from bn_teach.lessons.running_averages.experiment import MEAN, SAMPLINGS, KnownRun, simulate
 from bn_teach.lessons.running_averages.picture import axes, picture
 from bn_teach.lessons.shared.choices import BATCH_SIZES, ESTIMATOR_LABELS, MOMENTA
@@ -20,9 +21,65 @@ from bn_teach.replay import AVERAGES
 
 SIZES = tuple(m for m in BATCH_SIZES if m <= 128)  # epochs of larger ones take longer to draw than a slider may
 DRIFTS = (0.0, 0.0003, 0.001, 0.003, 0.01, 0.03)
+UPDATES = (1, 2, 3, 5, 10, 20, 50, 100, 200, 400, 800)
 INITIALS = (0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 4.0)
 
 SAMPLING_LABELS = dict(zip(SAMPLINGS, ("independent", "epochs, without replacement"), strict=True))
+
+
+@dataclass(frozen=True)
+class MemoryState:
+    """What the controls of `MemoryExplorer` say."""
+
+    momentum: float
+    updates: int
+    estimator: str
+    pytorch_momentum: bool
+
+
+class MemoryExplorer(Explorer):
+    """Slide momentum and see what is inside an average: a bar for its start, one for every mini-batch.
+
+    Beside the bars: how much of the average the newest mini-batches hold together.
+
+    Attributes
+    ----------
+    controls : dict
+        ``momentum``, ``updates``, ``estimator``, ``pytorch_momentum``.
+    state, figure, view, status
+        As in every explorer.
+
+    Examples
+    --------
+    >>> explorer = MemoryExplorer()
+    >>> explorer.controls["momentum"].value = 0.5
+    >>> "the newest weighs 50.0 %" in explorer.status
+    True
+    """
+
+    State = MemoryState
+
+    def __init__(self):
+        super().__init__()
+        self.controls = {
+            "momentum": momentum_slider(),
+            "updates": number_slider("mini-batches so far", UPDATES, 20),
+            "estimator": dropdown("estimator", {name: ESTIMATOR_LABELS[name] for name in AVERAGES}),
+            "pytorch_momentum": pytorch_toggle(),
+        }
+        self._assemble(
+            weights.axes(),
+            [
+                row(self.controls["momentum"], self.controls["updates"]),
+                folded("more: estimator", self.controls["estimator"], self.controls["pytorch_momentum"]),
+            ],
+            plot_label="Two panels: bars for the weights of an average, one for its start and one for every "
+            "mini-batch, and how much of the average the newest mini-batches hold together",
+        )
+
+    def _draw(self):
+        state = self.state
+        return weights.picture(state.estimator, state.momentum, state.updates)
 
 
 @dataclass(frozen=True)

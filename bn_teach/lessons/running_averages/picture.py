@@ -15,10 +15,11 @@ from bn_teach.lessons.running_averages.experiment import (
 )
 from bn_teach.lessons.shared.panels import (
     BATCH,
+    BEST,
     EXACT,
     NOTHING,
-    OWN,
     RUNNING,
+    START,
     Picture,
     dots,
     line,
@@ -41,14 +42,14 @@ for _panel, _over in ((2, "over steps"), (3, "over momentum")):
         f"independent noise {_over}": (_panel, "noise, if independent", line(BATCH, width=1)),
         f"noise {_over}": (_panel, "noise", line(BATCH, "dash", 2)),
         f"lag {_over}": (_panel, "lag", line(EXACT, "dashdot", 2)),
-        f"start-up {_over}": (_panel, "start-up", line(OWN, "dot", 2)),
+        f"start-up {_over}": (_panel, "start-up", line(START, "dot", 2)),
         f"error {_over}": (_panel, _RUNNING, line(RUNNING)),
         f"simulated error {_over}": (_panel, "simulated error", _CIRCLES),
     }
 _MARK = {"mode": "markers", "marker": {"size": 14, "color": RUNNING, "opacity": 1}}
 _LINES |= {
     "this momentum": (3, "this momentum", _MARK),
-    "best momentum": (3, "best momentum", {**_MARK, "marker": {"size": 15, "color": OWN, "symbol": "star"}}),
+    "best momentum": (3, "best momentum", {**_MARK, "marker": {"size": 15, "color": BEST, "symbol": "star"}}),
 }
 
 _EVERY = 20  # steps between two simulated points
@@ -175,7 +176,7 @@ def _sentence(simulation, momentum):
     return " ".join(
         [
             f"{_NAMES[run.estimator].format(momentum)}, batch size {run.batch_size}: in the last {WINDOW} of {STEPS} "
-            f"steps the estimate is typically off by {_size(numbers['total'])} population standard deviations "
+            f"steps the estimate is typically off by {_size(numbers['total'])} standard deviations of the population "
             f"({RUNS} simulated runs: {_size(numbers['simulated'])}).",
             _parts(run, numbers),
             _advice(run, numbers),
@@ -184,7 +185,7 @@ def _sentence(simulation, momentum):
 
 
 def _numbers(simulation, momentum):
-    """Errors at the end in population standard deviations, the weight ``left`` on the initial value, the best."""
+    """Errors at the end in standard deviations of the population, the weight ``left`` on the start, the best."""
     run = simulation.run
     numbers = typical_error(run, momentum)
     numbers["simulated"] = float(simulation.typical_errors[list(simulation.momenta).index(momentum)])
@@ -198,13 +199,15 @@ def _numbers(simulation, momentum):
 
 
 def _parts(run, numbers):
-    start_up = f"Start-up {_size(numbers['start_up'])}"
+    """The parts with the signs that make them add up, although the lines show their sizes."""
+    start_up = f"Start-up {_signed(np.copysign(numbers['start_up'], run.initial - MEAN))}"
     if numbers["left"] >= 0.005:
         start_up += f" ({100 * numbers['left']:.0f} % of the weight is still on the initial value {run.initial:g})"
+    lag = _signed(np.copysign(numbers["lag"], run.drift))
     noise = f"noise {_size(numbers['noise'])}"
     if run.sampling == "epochs":
         noise += f" ({_size(numbers['independent_noise'])} if mini-batches were independent)"
-    text = f"{start_up}, {noise}, lag {_size(numbers['lag'])}."
+    text = f"{start_up} minus lag {lag} is {_signed(numbers['bias'])}; {noise}."
     if run.estimator == "ema" and run.initial == MEAN:
         text += " The initial value is right, so there is no start-up error."
     return text
@@ -214,9 +217,11 @@ def _advice(run, numbers):
     if run.estimator == "cumulative":
         if run.drift:
             return "Weighing all mini-batches alike, it looks back half of the run, and falls behind ever further."
-        return "Nothing moves, so weighing all mini-batches alike is the best there is."
+        return (
+            "Nothing moves, and no average of these mini-batches alone has less noise than one that weighs them alike."
+        )
     if not run.drift:
-        return "Nothing moves, so once the start is forgotten, more memory is always better."
+        return "Nothing moves, so once the start is forgotten, more memory means less noise."
     best = "Best for this noise and drift, once the start is forgotten"
     if run.sampling == "epochs":
         best += ", by the formula for independent mini-batches"
@@ -225,3 +230,8 @@ def _advice(run, numbers):
 
 def _size(error):
     return f"{error:.3f}" if error < 1 else f"{error:.2f}"
+
+
+def _signed(error):
+    """With a minus where the estimate is too low; what rounds to nothing has no sign."""
+    return "-" * bool(error <= -0.0005) + _size(abs(error))

@@ -1,5 +1,7 @@
 """The explorer of a known population: every control, and the picture equal to one drawn from the state."""
 
+import re
+
 import numpy as np
 import pytest
 from exploring import assert_shows, changed, copied, extremes, lines
@@ -97,7 +99,7 @@ def test_the_star_is_the_best_momentum_and_the_circle_the_chosen_one(explorer):
 def test_without_drift_and_for_the_cumulative_average_there_is_no_star(explorer):
     explorer.controls["drift"].value = 0.0
     assert len(lines(explorer)["best momentum"].x) == 0
-    assert "more memory is always better" in explorer.status
+    assert "more memory means less noise" in explorer.status
     explorer.controls["drift"].value = 0.03
     explorer.controls["estimator"].value = "cumulative"
     assert len(lines(explorer)["best momentum"].x) == len(lines(explorer)["this momentum"].x) == 0
@@ -141,9 +143,21 @@ def test_independent_mini_batches_have_the_noise_of_the_formula(explorer):
 def test_the_sentence_quotes_the_parts_of_the_picture(explorer):
     explorer.controls["momentum"].value = 0.995
     parts = typical_error(explorer.state.run, 0.995)
-    assert f"off by {parts['total']:.3f} population" in explorer.status
-    assert f"Start-up {parts['start_up']:.3f} (2 % of the weight is still on the initial value 0)" in explorer.status
-    assert f"lag {parts['lag']:.3f}." in explorer.status
+    assert f"off by {parts['total']:.3f} standard deviations of the population" in explorer.status
+    assert f"Start-up -{parts['start_up']:.3f} (2 % of the weight is still on the initial value 0)" in explorer.status
+    assert f"minus lag {parts['lag']:.3f} is -{abs(parts['bias']):.3f}; noise" in explorer.status
+
+
+@pytest.mark.parametrize(("momentum", "initial"), [(0.999, 0.0), (0.999, 4.0), (0.99, 4.0), (0.9, 0.0)])
+def test_the_parts_of_the_sentence_add_up_to_the_error_with_their_signs(momentum, initial):
+    words = picture(simulate(KnownRun(drift=0.003, initial=initial), [momentum], runs=50), momentum).sentence
+    number = r"(-?[\d.]+\d)"
+    total = float(re.search(rf"typically off by {number}", words)[1])
+    found = re.search(rf"Start-up {number}.* minus lag {number} is {number}; noise {number}\.", words)
+    start_up, lag, bias, noise = (float(one) for one in found.groups())
+    assert start_up - lag == pytest.approx(bias, abs=0.02)  # over a window of 100 steps, and rounded
+    assert np.hypot(bias, noise) == pytest.approx(total, abs=0.01)
+    assert (start_up <= 0) == (initial < 2)
 
 
 def test_a_right_start_and_a_start_taken_out_have_no_start_up(explorer):

@@ -19,6 +19,7 @@ import pytest
 
 from bn_teach.lessons.clinic import picture as clinic
 from bn_teach.lessons.running_averages import picture as running_statistics
+from bn_teach.lessons.running_averages import weights
 from bn_teach.lessons.samples_and_population import picture as batch_statistics
 from bn_teach.lessons.start_here import picture as momentum
 from bn_teach.lessons.the_paper import picture as paper
@@ -34,7 +35,7 @@ DEFICIENCIES = {
     "deutan": [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]],
     "tritan": [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.303900]],
 }
-MODULES = (batch_statistics, clinic, momentum, paper, race, running_statistics, two_modes)
+MODULES = (batch_statistics, clinic, momentum, paper, race, running_statistics, two_modes, weights)
 
 
 def linear(colour):

@@ -1,0 +1,119 @@
+"""The picture of `MemoryExplorer`: what is inside an average, as bars: one for its start, one for every mini-batch."""
+
+import numpy as np
+
+from bn_teach.lessons.running_averages.experiment import inside
+from bn_teach.lessons.shared.choices import ESTIMATOR_WORDS, percent
+from bn_teach.lessons.shared.panels import BATCH, NOTHING, RUNNING, START, Picture, bars, line, panels, round_up
+from bn_teach.theory import effective_batches
+
+_START, _BATCHES = "the start (initial value)", "mini-batches"
+_BALANCE = {"mode": "markers", "marker": {"size": 13, "color": RUNNING, "opacity": 1, "symbol": "triangle-up"}}
+_LINES = {
+    "weight of the start": (1, _START, bars(START)),
+    "weight of each mini-batch": (1, _BATCHES, bars(BATCH)),
+    "balance point": (1, "where the bars of the mini-batches balance", _BALANCE),
+    "share of the start": (2, _START, bars(START)),
+    "share of the newest together": (2, _BATCHES, line(BATCH)),
+}
+
+_GAP = 0.1  # of a bar's place, left free on either side
+
+
+def axes():
+    """Draw the weights one by one, and added up from the newest mini-batch backwards, without lines."""
+    titles = ("weight of each", "weight of the newest together")
+    x_titles = ("start, and mini-batches, the newest at the right", "how many of the newest")
+    return panels(titles, _LINES, x_titles=x_titles, widths=[0.6, 0.4])
+
+
+def picture(estimator, momentum, updates):
+    """Show what an average is made of.
+
+    Parameters
+    ----------
+    estimator : str
+        One of `bn_teach.replay.AVERAGES`.
+    momentum : float
+    updates : int
+        Mini-batches so far, at least 1.
+
+    Returns
+    -------
+    Picture
+    """
+    made_of = inside(estimator, momentum, updates)
+    return Picture(_traces(made_of), _ranges(made_of), _sentence(estimator, momentum, made_of))
+
+
+def _traces(made_of):
+    weights, count = made_of.batches, len(made_of.batches)
+    number = np.arange(1.0, count + 1)
+    together = np.concatenate([[0.0], np.cumsum(weights)])
+    left, right = _place_of_the_start(count)
+    return {
+        "weight of the start": _bars(np.array([left]), np.array([right]), np.array([made_of.start])),
+        "weight of each mini-batch": _bars(number - 0.5 + _GAP, number + 0.5 - _GAP, weights[::-1]),
+        "balance point": (np.array([count - made_of.steps_back]), np.array([0.0])) if weights.any() else NOTHING,
+        "share of the start": _bars(np.array([0.0]), np.array([float(count)]), np.array([made_of.start]), top=1.0),
+        "share of the newest together": (np.arange(0.0, count + 1), together),
+    }
+
+
+def _ranges(made_of):
+    count = len(made_of.batches)
+    highest = round_up(1.02 * max(made_of.start, made_of.batches.max()))
+    left, _ = _place_of_the_start(count)
+    return {
+        "xaxis": [left - 0.02 * count, count + 0.5 + 0.02 * count],
+        "xaxis2": [0.0, float(count)],
+        "yaxis": [-0.04 * highest, highest],
+        "yaxis2": [0.0, 1.04],
+    }
+
+
+def _place_of_the_start(count):
+    """As wide as a bar, or wider where they are so many that it would not be seen."""
+    width = max(1 - 2 * _GAP, 0.04 * count)
+    right = 0.5 - max(_GAP, 0.02 * count)
+    return right - width, right
+
+
+def _bars(left, right, height, top=None):
+    """Bars with gaps between them, as one outline: up to each height, or (``top``) from there down by it."""
+    x = np.repeat(np.stack([left, right], axis=1), 2, axis=1).ravel()
+    nothing = np.zeros_like(height)
+    y = np.stack([nothing, height, height, nothing], axis=1).ravel()
+    return x, y if top is None else top - y
+
+
+# In words
+
+
+def _sentence(estimator, momentum, made_of):
+    """Say who weighs what, how far it looks back and how steady it is."""
+    count = len(made_of.batches)
+    subject = ESTIMATOR_WORDS[estimator].subject
+    of = "" if estimator == "cumulative" else f", momentum {momentum:g}"
+    batches = f"{count} mini-batch{'es' * (count > 1)}"
+    newest = f"{subject}{of}, after {batches}: the newest weighs {_share(made_of.batches[0])}"
+    if count > 1:
+        newest += f", the oldest {_share(made_of.batches[-1])}"
+    if estimator == "ema":
+        newest += f", the start {_share(made_of.start)}"
+    back = f"On average its mini-batches lie {made_of.steps_back:.1f} steps back."
+    return f"{newest}. {back} {_in_the_long_run(estimator, momentum)}"
+
+
+def _in_the_long_run(estimator, momentum):
+    if estimator == "cumulative":
+        return "It goes on to look back half of all there were, and is as steady as their number."
+    steady = effective_batches(momentum)
+    return (
+        f"In the long run it looks back {momentum / (1 - momentum):,.4g} steps, and is as steady as {steady:,.4g} "
+        f"mini-batch{'es' * (steady > 1)} weighed alike."
+    )
+
+
+def _share(weight):
+    return percent(weight) if weight >= 0.0005 or weight == 0 else "next to nothing"
