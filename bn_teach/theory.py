@@ -2,7 +2,11 @@
 
 Throughout, batches of size m come independently from a population with mean mu and variance
 sigma^2, and `momentum` p is the weight kept on the old estimate. Real training draws *without*
-replacement, epoch by epoch; its averages vary less than these formulas say (notebook 03 shows it).
+replacement, epoch by epoch. If it shuffles anew for every epoch, its averages vary less than these
+formulas say (notebook 03 shows it).
+
+Two numbers tell how much an average remembers. It *looks back* p/(1-p) steps on average
+(`drift_lag`), and it is *as steady as* (1+p)/(1-p) mini-batches weighed alike (`effective_batches`).
 
 What is not allowed raises a ValueError or a TypeError that names the argument.
 """
@@ -61,7 +65,7 @@ def memory_weights(momentum, steps):
 
 
 def effective_batches(momentum):
-    """Return how many equally weighted batches would give an average of the same variance.
+    """Return how steady an average is: as many equally weighted batches would give the same variance.
 
     Equal weights on n batches leave 1/n of a batch's variance; fading weights (1-p) p^k leave
     (1-p)/(1+p) of it, so n = (1+p)/(1-p).
@@ -176,6 +180,9 @@ def drift_lag(momentum, drift_per_step, steps=None):
 
 def expected_biased_variance(variance, batch_size):
     """Return the mean of the mini-batch variance that divides by m: (m-1)/m of the truth.
+
+    For m values that are drawn independently. Dealt out of N without replacement, they come to
+    N/(N-1) times as much.
 
     Parameters
     ----------
@@ -293,7 +300,7 @@ def expected_std(sigma, batch_size):
 def best_momentum(sigma, batch_size, drift_per_step):
     """Return the momentum with the least mean squared error of the running mean: noise against lag.
 
-    Minimises ``sigma^2/m * (1-p)/(1+p) + (drift * p/(1-p))^2``, long after the start. Setting the
+    Minimises ``sigma^2/m * (1-p)/(1+p) + (drift * p/(1-p))^2``, once the start is forgotten. Setting the
     derivative to zero gives ``drift^2 p (1+p)^2 = sigma^2/m * (1-p)^3``. The left side grows with p
     and the right side falls, so there is exactly one solution, found by bisection.
 
@@ -307,7 +314,7 @@ def best_momentum(sigma, batch_size, drift_per_step):
     Returns
     -------
     float
-        In [0, 1]; without drift 1.0, for then more memory is always better.
+        In [0, 1]; without drift 1.0, for then more memory means less noise.
 
     Examples
     --------

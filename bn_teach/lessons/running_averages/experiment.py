@@ -38,8 +38,8 @@ SAMPLINGS = ("independent", "epochs")
 """How mini-batches are drawn.
 
 ``independent``: each anew from the population. ``epochs``: from a training set, without replacement
-until all of it was seen, as in real training; the training set is the population then, its mean and
-standard deviation are exactly `MEAN` and `STD` at the start.
+until all of it was seen, shuffled anew for every epoch, as most training is; the training set is the
+population then, its mean and standard deviation are exactly `MEAN` and `STD` at the start.
 """
 
 
@@ -144,7 +144,9 @@ def expected_error(run, momentum, steps=None):
     independent, its variance is ``STD^2 / m`` times the sum of the squared weights. In epochs of n
     examples two mini-batches of one epoch have the covariance ``-STD^2 / (n-1)``: what one took the
     other cannot have. The variance becomes ``STD^2 / (n-1)`` times (n/m times the sum of the squared
-    weights, minus the sum over all epochs of the square of an epoch's weight).
+    weights, minus the sum over all epochs of the square of an epoch's weight). That takes a new shuffle
+    for every epoch, what does not fill a mini-batch left out: dealt in the same order again and again,
+    the same mini-batches come back, and the formula does not hold.
 
     *Lag.* The drift times how many steps the estimator looks back on average: (t-1)/2 for equal
     weights. Debiased, a moving average looks back less, ``p/(1-p) - t p^t/(1-p^t)`` steps: it no
@@ -326,7 +328,8 @@ def epochs_noise_ratio(momentum, batch_size, examples):
     Returns
     -------
     float
-        Long after the start, averaged (in the mean square) over the steps of an epoch.
+        Once the start is forgotten, averaged (in the mean square) over the steps of an epoch, each of which
+        is shuffled anew.
 
     Examples
     --------

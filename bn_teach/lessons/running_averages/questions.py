@@ -15,7 +15,6 @@ from bn_teach.lessons.shared.question import Question
 from bn_teach.lessons.shared.runs import run
 from bn_teach.running import cumulative_average, exponential_moving_average, unbiased_variance
 from bn_teach.theory import best_momentum, effective_batches, running_mean_std
-from bn_teach.training import TrainingConfig, train
 
 
 def _missing_after_100():
@@ -89,16 +88,6 @@ def _scatter_in_epochs():
     }
 
 
-def _second_layer():
-    config = TrainingConfig(batch_size=4, steps=300, checkpoint_every=300)
-    ratios = []
-    for seed in range(3):
-        recording = train(load_digits(), TrainingConfig(**{**config.__dict__, "seed": seed}))
-        ratios.append(np.median(recording.algorithm2_var[1] / recording.population_var[1]))
-    ratio = float(np.mean(ratios))
-    return {"answer": _LARGER if ratio > 1.02 else _ALIKE if ratio > 0.98 else _SMALLER, "ratio": ratio}
-
-
 _FREE = "nothing: it is better in every respect"
 _NOISIER = "more noise, as long as it has seen few mini-batches"
 _LATER = "more lag, as long as it has seen few mini-batches"
@@ -109,9 +98,6 @@ _SMALL = "only m/(m-1)"
 _START = "only dividing by 1 - pᵗ"
 _BOTH = "both"
 _NEITHER = "neither"
-_SMALLER = "below it"
-_ALIKE = "at it"
-_LARGER = "above it"
 
 QUESTIONS = {
     "missing-after-100": Question(
@@ -132,11 +118,11 @@ QUESTIONS = {
         choices=(_FREE, _NOISIER, _LATER),
     ),
     "noise-shrinks": Question(
-        "Nothing moves any more, and the start is forgotten. You slide momentum from 0.9 to 0.99, which is about ten "
-        "times the memory. How many times smaller does the scatter of the running mean get?",
+        "Nothing moves any more, and the start is forgotten. You slide momentum from 0.9 to 0.99: instead of 9 steps "
+        "the average looks back 99. How many times smaller does the scatter of the running mean get?",
         _noise_shrinks,
-        "As with single mini-batches, the scatter falls with the root of how much is averaged: {memory:.1f} times the "
-        "memory, and the root of that.",
+        "Momentum 0.9 is as steady as 19 mini-batches weighed alike, 0.99 as steady as 199. That is {memory:.1f} times "
+        "as many, and the scatter falls with the root of that, as it does when a single mini-batch grows.",
         unit="times smaller",
         low=1.0,
         close=0.5,
@@ -155,8 +141,9 @@ QUESTIONS = {
         "set?",
         _one_epoch,
         "{batches} mini-batches of 4 are {examples:,} images, every one of them once: the average of the means is the "
-        "sum of all images divided by their number, in another order. No image is missing, so there is nothing to be "
-        "off by.",
+        "sum of all images divided by their number, in another order. No image is missing, because 4 divides their "
+        "number, so there is nothing to be off by. Where the batch size does not divide it, some images are left out, "
+        "and the average is off by what those would have said.",
         choices=(_NEAR, _EXACT),
     ),
     "still-matters": Question(
@@ -171,20 +158,12 @@ QUESTIONS = {
     "scatter-in-epochs": Question(
         "The network from notebook 00, its weights frozen, batch size 16, momentum 0.99. Training goes on drawing "
         "epochs. The running means of layer 1 scatter around the exact ones. How large is that scatter, in percent of "
-        "what the formula of section 2 says?",
+        "what the formula for independent mini-batches says?",
         _scatter_in_epochs,
         "In an epoch each image comes once. What one mini-batch had too much of, the others of that epoch must have "
         "too little of, and an average that remembers most of an epoch sees it cancel. For epochs there is a formula "
         "as well, and it says {formula:.0f} %.",
         unit="percent",
         close=8.0,
-    ),
-    "second-layer": Question(
-        "Batch size 4. Take the variance of a unit in layer 2 in one pass of the whole training set. Where does the "
-        "running variance (with m/(m-1), weights frozen) settle?",
-        _second_layer,
-        "On average over three runs, the middle unit of the layer settles at {ratio:.2f} times what one pass says, "
-        "although each variance was multiplied by m/(m-1) so as to be right on average.",
-        choices=(_SMALLER, _ALIKE, _LARGER),
     ),
 }

@@ -42,7 +42,7 @@ def build(name, data):
     cls = getattr(bn_teach, name)
     if name == "RecorderExplorer":
         return cls(load_example().recorded)
-    if name in ("ClinicExplorer", "RunningStatisticsExplorer"):
+    if name in ("ClinicExplorer", "MemoryExplorer", "RunningStatisticsExplorer"):
         return cls()
     return cls(data, SMALL)
 
@@ -51,6 +51,7 @@ NAMES = [
     "BatchStatisticsExplorer",
     "ClinicExplorer",
     "EstimatorRaceExplorer",
+    "MemoryExplorer",
     "MomentumExplorer",
     "RecorderExplorer",
     "RunningStatisticsExplorer",

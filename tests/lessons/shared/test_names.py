@@ -23,7 +23,7 @@ def build(name, data):
     cls = getattr(bn_teach, name)
     if name == "RecorderExplorer":
         return cls(load_example().recorded)
-    return cls() if name in ("ClinicExplorer", "RunningStatisticsExplorer") else cls(data, SMALL)
+    return cls() if name in ("ClinicExplorer", "MemoryExplorer", "RunningStatisticsExplorer") else cls(data, SMALL)
 
 
 def inside(widget):

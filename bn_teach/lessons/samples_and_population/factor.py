@@ -1,0 +1,83 @@
+"""What the factor m/(m-1) does in each layer of a real network, measured over many seeds.
+
+`layer_statistics` looks at the mini-batches of one epoch. `measure` compares the variances and the
+accuracies of one run; factor.json holds that for `SEEDS` seeds, and ``python tools/factor.py`` writes it.
+"""
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from bn_teach.data import minibatches
+from bn_teach.lessons.shared.runs import run
+from bn_teach.replay import at_the_end, replay
+
+FILE = Path(__file__).with_name("factor.json")
+SIZES = (2, 4, 8, 16)
+SEEDS = 16
+MOMENTUM = 0.9
+WHERE = {"everywhere": True, "layer 1 alone": (True, False), "nowhere": False}
+"""Which layers' running variances take in m/(m-1) times the variance of a mini-batch."""
+
+
+def layer_statistics(recording, *, seed=0):
+    """Send one epoch of mini-batches through the finished network, in training mode.
+
+    Parameters
+    ----------
+    recording : Recording
+    seed : int
+        Of the order of the images. Those that fill no mini-batch are left out.
+
+    Returns
+    -------
+    list of (means, variances), one for each batch norm layer from below
+        Of every mini-batch, float64, shape (B, H); the variances divide by m.
+    """
+    network = recording.network_at(len(recording.checkpoint_steps) - 1)
+    x, m = recording.dataset.train_x.astype(recording.config.dtype), recording.config.batch_size
+    rows = []
+    for chosen in minibatches(len(x), m, steps=len(x) // m, seed=seed):
+        network(x[chosen])
+        rows.append([(norm.cache.mean.ravel(), norm.cache.var.ravel()) for norm in network.norms])
+    return [tuple(np.array(column, dtype=np.float64) for column in zip(*layer)) for layer in zip(*rows)]
+
+
+def measure(batch_size, seed):
+    """Compare what the factor does in one run on the digits, at its end.
+
+    Parameters
+    ----------
+    batch_size, seed : int
+
+    Returns
+    -------
+    dict of str to float
+        ``layer 1`` and ``layer 2``: the variance by Algorithm 2, m/(m-1) included, as a multiple of that
+        in one pass (of the middle unit). ``everywhere``, ``layer 1 alone``, ``nowhere``: the validation
+        accuracy in per cent under running averages of that kind. ``one pass``: under the statistics of one pass.
+    """
+    recording = run(batch_size, seed)
+    pairs = zip(recording.algorithm2_var, recording.population_var)
+    ratios = {f"layer {i}": float(np.median(two[-1] / one[-1])) for i, (two, one) in enumerate(pairs, start=1)}
+    judged = {where: replay(recording, MOMENTUM, unbiased=unbiased) for where, unbiased in WHERE.items()}
+    judged["one pass"] = replay(recording, estimator="population")
+    return ratios | {name: 100 * float(at_the_end(one.validation_accuracy)) for name, one in judged.items()}
+
+
+def shipped():
+    """Read what was measured.
+
+    Returns
+    -------
+    dict of int to dict of str to numpy.ndarray, shape (SEEDS,)
+        By batch size, then as in `measure`: one value for each seed.
+
+    Examples
+    --------
+    >>> shipped()[2]["layer 2"].mean() > 2
+    True
+    """
+    read = json.loads(FILE.read_text(encoding="utf-8"))
+    return {int(m): {name: np.array(values) for name, values in by_name.items()} for m, by_name in read.items()}
