@@ -1,7 +1,7 @@
 """What the factor m/(m-1) does in each layer of a real network, measured over many seeds.
 
-`layer_statistics` looks at the mini-batches of one epoch. `measure` compares the variances and the
-accuracies of one run; factor.json holds that for `SEEDS` seeds, and ``python tools/factor.py`` writes it.
+`measure` compares the variances and the accuracies of one run; factor.json holds that for `SEEDS`
+seeds, and ``python tools/factor.py`` writes it.
 """
 
 import json
@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 
-from bn_teach.data import minibatches
 from bn_teach.lessons.shared.runs import run
 from bn_teach.replay import at_the_end, replay
 
@@ -19,29 +18,6 @@ SEEDS = 16
 MOMENTUM = 0.9
 WHERE = {"everywhere": True, "layer 1 alone": (True, False), "nowhere": False}
 """Which layers' running variances take in m/(m-1) times the variance of a mini-batch."""
-
-
-def layer_statistics(recording, *, seed=0):
-    """Send one epoch of mini-batches through the finished network, in training mode.
-
-    Parameters
-    ----------
-    recording : Recording
-    seed : int
-        Of the order of the images. Those that fill no mini-batch are left out.
-
-    Returns
-    -------
-    list of (means, variances), one for each batch norm layer from below
-        Of every mini-batch, float64, shape (B, H); the variances divide by m.
-    """
-    network = recording.network_at(len(recording.checkpoint_steps) - 1)
-    x, m = recording.dataset.train_x.astype(recording.config.dtype), recording.config.batch_size
-    rows = []
-    for chosen in minibatches(len(x), m, steps=len(x) // m, seed=seed):
-        network(x[chosen])
-        rows.append([(norm.cache.mean.ravel(), norm.cache.var.ravel()) for norm in network.norms])
-    return [tuple(np.array(column, dtype=np.float64) for column in zip(*layer)) for layer in zip(*rows)]
 
 
 def measure(batch_size, seed):

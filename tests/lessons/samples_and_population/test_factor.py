@@ -6,8 +6,8 @@ import factor as tool
 import numpy as np
 import pytest
 
-from bn_teach.lessons.samples_and_population.factor import SEEDS, SIZES, layer_statistics, measure, shipped
-from bn_teach.lessons.shared.runs import run
+from bn_teach.lessons.samples_and_population.factor import SEEDS, SIZES, measure, shipped
+from bn_teach.lessons.shared.runs import layer_statistics, run
 from bn_teach.running import pooled_statistics, population_statistics
 
 
