@@ -110,11 +110,13 @@ QUESTIONS = {
         close=4.0,
     ),
     "price-of-debiasing": Question(
-        "Freed of its start, the average is right on average from the first mini-batch on. What is the price?",
+        "Nothing moves. Freed of its start, the average is right on average from the first mini-batch on. What is the "
+        "price?",
         _price_of_debiasing,
         "Without its initial value it leans on the few mini-batches there are. After 10 of them, at momentum 0.99 and "
         "batch size 16, it scatters by {after:.2f} standard deviations of the population, the plain average by "
-        "{before:.2f}. But the plain one is {bias:.1f} off, on its way from 0 to 2: a good bargain.",
+        "{before:.2f}. But the plain one is {bias:.1f} off, on its way from 0 to 2: a "
+        "good bargain here. Had it started at the truth, there would have been nothing to gain.",
         choices=(_FREE, _NOISIER, _LATER),
     ),
     "noise-shrinks": Question(

@@ -13,7 +13,7 @@ _LINES = {
     "weight of the start": (1, _START, bars(START)),
     "weight of each mini-batch": (1, _BATCHES, bars(BATCH)),
     "balance point": (1, "where the bars of the mini-batches balance", _BALANCE),
-    "share of the start": (2, _START, bars(START)),
+    "share of the start": (2, _START, {**bars(START), "fill": "toself"}),
     "share of the newest together": (2, _BATCHES, line(BATCH)),
 }
 
