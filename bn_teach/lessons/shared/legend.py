@@ -2,6 +2,7 @@
 
 DASHES = {"solid": "", "dash": "7 5", "dot": "2 4", "dashdot": "7 4 2 4"}
 STAR = "M15 0L16.8 4.2L21 4.5L17.6 7.4L18.7 12L15 9.5L11.3 12L12.4 7.4L9 4.5L13.2 4.2Z"
+SHAPES = {"star": STAR, "triangle-up": "M15 1L21 11H9Z"}
 
 
 def legend(traces):
@@ -40,8 +41,8 @@ def _sample(trace):
 
 def _mark(trace):
     color = trace.marker.color or trace.line.color
-    if trace.marker.symbol == "star":
-        return f'<path d="{STAR}" fill="{color}"/>'
+    if trace.marker.symbol in SHAPES:
+        return f'<path d="{SHAPES[trace.marker.symbol]}" fill="{color}"/>'
     if trace.marker.symbol == "circle-open":
         return f'<circle cx="15" cy="6" r="4.5" fill="none" stroke="{color}" stroke-width="2"/>'
     return f'<circle cx="15" cy="6" r="{3 if trace.marker.size < 10 else 5}" fill="{color}"/>'
