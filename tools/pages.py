@@ -29,9 +29,8 @@ def _says(self, **_):
 
 def _asks(self, **_):
     (asked,) = _questions_of({self.name: self.question}).values()
-    truth = asked["truth"] if asked["choices"] else f'{asked["truth"]:.1f} {asked["unit"]}'
     choices = "".join(f"<li>{_escape(choice, quote=False)}</li>" for choice in asked["choices"])
-    prompt, answer = (_escape(text, quote=False) for text in (asked["prompt"], f'{truth}. {asked["why"]}'))
+    prompt, answer = (_escape(text, quote=False) for text in (asked["prompt"], f'{asked["measured"]}. {asked["why"]}'))
     return {"text/html": f'<div class="question"><p><strong>Predict.</strong> {prompt}</p><ul>{choices}</ul>'
                          f'<details><summary>The measured answer</summary><p>{answer}</p></details></div>'}
 

@@ -6,7 +6,7 @@ import plotly.graph_objects as go
 
 from bn_teach.lessons.shared.choices import ESTIMATOR_LABELS, PRESETS, momentum_labels
 from bn_teach.lessons.shared.panels import stacked
-from bn_teach.lessons.shared.question import REPLIES
+from bn_teach.lessons.shared.question import REPLIES, Ruler
 from bn_teach.lessons.start_here.picture import TEMPLATES
 from bn_teach.page.packing import Pack
 
@@ -92,14 +92,19 @@ def questions_of(questions):
     """
     asked = {}
     for name, question in questions.items():
-        measured = question.measure()
+        found = question.measure()
+        truth = found["answer"]
         asked[name] = {
             "prompt": question.prompt,
             "choices": list(question.choices),
-            "truth": measured["answer"],
-            "why": question.why.format(**measured),
-            **{key: getattr(question, key) for key in ("unit", "low", "high", "close")},
+            "truth": truth,
+            "measured": truth,
+            "why": question.why.format(**found),
+            **{key: getattr(question, key) for key in ("unit", "low", "high")},
         }
+        if not question.choices:
+            ruler = Ruler(truth, question.unit, question.computable)
+            asked[name] |= {"measured": ruler.measured, "close": ruler.close, "decimals": ruler.decimals}
     return asked
 
 

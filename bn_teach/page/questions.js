@@ -32,13 +32,11 @@ function refusedNumber(typed, { low, high }) {
   return Number(typed) < low || Number(typed) > high ? "outside" : "";
 }
 
-function verdict(typed, asked, replies) {
-  const { truth, why, unit } = asked;
-  if (asked.choices.length) {
-    return fill(replies[typed === truth ? "right" : "wrong"], { answer: typed, truth, why });
-  }
+// How near is near enough was decided in Python, by the rule of the notebooks: `close` comes with the answer.
+function verdict(typed, { choices, truth, measured, close, decimals, why }, replies) {
   const off = Number(typed) - truth;
-  const name = Math.abs(off) <= asked.close ? "close" : off > 0 ? "too high" : "too low";
-  const fields = { answer: Number(typed), truth: truth.toFixed(1), off: Math.abs(off).toFixed(1), unit, why };
-  return fill(replies[name], fields);
+  let name = Math.abs(off) <= close ? "close" : off > 0 ? "too high" : "too low";
+  if (choices.length) name = typed === truth ? "right" : "wrong";
+  const answer = choices.length ? typed : Number(typed);
+  return `${fill(replies[name], { answer, truth, measured, off: Math.abs(off).toFixed(decimals) })} ${why}`;
 }

@@ -84,8 +84,8 @@ class Case:
     unit : str
     truth : callable
         From the broken and the fixed run to that number.
-    low, high, close : float
-        Limits of an answer that is meant seriously, and how near to the truth counts as right.
+    low, high : float
+        Limits of an answer that is meant seriously. How near it must be is for `Ruler` to say.
     formula, fix, spot : str
         `spot` is how to recognise it in a framework.
     careful : str
@@ -93,6 +93,8 @@ class Case:
     threads : tuple of Thread
     experiment : Experiment
     twist : Twist or None
+    computable : bool
+        Whether a formula gives the number.
     """
 
     title: str
@@ -104,7 +106,6 @@ class Case:
     truth: Callable
     low: float
     high: float
-    close: float
     formula: str
     fix: str
     spot: str
@@ -112,3 +113,4 @@ class Case:
     threads: tuple
     experiment: Experiment
     twist: Twist | None = None
+    computable: bool = False

@@ -80,7 +80,7 @@ TWO_MODES = Case(
     truth=lambda broken, fixed: broken.facts["at_two"],
     low=0,
     high=100,
-    close=0.06,
+    computable=True,
     formula="Training mode divides the sum of squared deviations by m, the running variance takes it in divided by m "
     "- 1. Ratio of the outputs: sqrt(m / (m - 1)), exactly.",
     fix="None is needed: it is what the paper prescribes. To see the modes agree, let the running variance divide by "
@@ -187,7 +187,7 @@ MISSING_VARIANCE = Case(
     truth=lambda broken, fixed: broken.facts["of_two"],
     low=0,
     high=100,
-    close=0.25,
+    computable=True,
     formula="Deviations are taken from the mini-batch's own mean, which lies in the midst of its values. Divided by "
     "m, their squares come out too small: (m - 1) / m of the variance on average. 3/4 for m = 4, 1/2 for m = 2, 31/32 "
     "for m = 32.",

@@ -92,7 +92,6 @@ FAIR_AVERAGE = Case(
     truth=_gain,
     low=-20,
     high=50,
-    close=0.8,
     formula="cumulative = (batch 1 + ... + batch t) / t. Each batch went through the weights of its own step, and "
     "half of them through those of the first half of training. Algorithm 2 of the paper averages too, but all its "
     "mini-batches go through the weights as they are now.",
@@ -149,7 +148,6 @@ PORTED = Case(
     truth=_gain,
     low=0,
     high=100,
-    close=1.5,
     formula="Keras, Flax, ONNX: running = momentum * running + (1 - momentum) * batch. PyTorch: running = (1 - "
     "momentum) * running + momentum * batch. Taken over as it is, 0.99 keeps 1 % of the old value, and the running "
     "statistics are those of the latest mini-batch.",
@@ -214,7 +212,7 @@ FIRST_EPOCH = Case(
     truth=lambda broken, fixed: broken.facts["left"],
     low=0,
     high=100,
-    close=6.0,
+    computable=True,
     formula="After t updates the weight on the initial value is momentum^t: 0.99^21 = 0.81. To take it out, divide: "
     "(running - momentum^t * initial) / (1 - momentum^t), the correction known from Adam.",
     fix="The same average, freed of its start (debias=True).",
@@ -278,7 +276,6 @@ JAGGED_CURVE = Case(
     truth=lambda broken, fixed: fixed.value,
     low=0,
     high=50,
-    close=0.7,
     formula="An average with momentum p trails behind a moving target by p / (1 - p) steps: 999 of them with 0.999, 9 "
     "with 0.9. The learning rate here is 1, the weights move fast, and the statistics belong to a network that is "
     "gone.",

@@ -6,6 +6,7 @@ import numpy as np
 
 from bn_teach.lessons.clinic.case import CAUSES, Twist
 from bn_teach.lessons.shared.panels import BATCH, EXACT, NOTHING, RUNNING, Picture, dots, line, panels
+from bn_teach.lessons.shared.question import Ruler
 
 
 def _ring(color):
@@ -128,13 +129,9 @@ def verdict(case, broken, fixed, cause, number):
         Of the cause and of the number.
     text : str
     """
-    truth = case.truth(broken, fixed)
-    right, off = cause == case.cause, number - truth
-    close = abs(off) <= case.close
+    right, ruler = cause == case.cause, Ruler(case.truth(broken, fixed), case.unit, case.computable)
     named = "Right" if right else f"You named: {CAUSES[cause]}. It is another one"
-    distance = "close enough" if close else f"{_number(case, abs(off))} too {'high' if off > 0 else 'low'}"
-    measured = f"{_number(case, truth)} {case.unit}".strip()
-    return right, close, f"{named}: {CAUSES[case.cause]}. You said {number:g}, the run says {measured}: {distance}."
+    return right, ruler.is_close(number), f"{named}: {CAUSES[case.cause]}. {ruler.reply(number)}"
 
 
 def explanation(case, broken, fixed):
@@ -201,8 +198,3 @@ def _measured(experiment):
 def _values(experiment, broken, fixed):
     written = {"before": experiment.written(broken.value), "after": experiment.written(fixed.value)}
     return {**fixed.facts, **broken.facts, **written}
-
-
-def _number(case, value):
-    """Write a number of the question as exactly as an answer is asked for."""
-    return f"{value:.2f}" if case.close < 0.3 else f"{value:.1f}" if case.close < 10 else f"{value:.0f}"

@@ -58,7 +58,6 @@ RESTORED = Case(
     truth=lambda broken, fixed: fixed.value - broken.value,
     low=-20,
     high=100,
-    close=2.0,
     formula="What was judged at step {best_step} was f(weights of {best_step}, statistics of {best_step}). What came "
     "back is f(weights of {best_step}, statistics of {stop_step}). Running statistics are part of the model.",
     fix="Save and restore both (PyTorch: the whole state_dict, not the parameters), or recompute the statistics after "

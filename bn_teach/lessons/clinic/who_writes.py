@@ -77,7 +77,6 @@ NEW_CAMERA = Case(
     truth=lambda broken, fixed: fixed.value,
     low=0,
     high=100,
-    close=5.0,
     formula="running = p * running + (1 - p) * batch, and the batch is always one of training images. Accuracy is "
     "never averaged: it is measured, with the help of these averages.",
     fix="Let the new images be read in training mode once (here: population_statistics of them), then judge other "
@@ -163,7 +162,6 @@ RESTLESS_LOSS = Case(
     truth=lambda broken, fixed: fixed.value,
     low=0,
     high=10,
-    close=0.1,
     formula="Training: y = gamma * (x - mean of this mini-batch) / (its standard deviation) + beta. There is no "
     "running average in it. Training writes the averages, inference alone reads them.",
     fix="Calmer statistics in training come from larger mini-batches, and from nothing else.",
@@ -263,7 +261,6 @@ BY_FOLDER = Case(
     truth=lambda broken, fixed: fixed.value,
     low=0,
     high=100,
-    close=4.0,
     formula="Training mode: every mini-batch is normalised by its own mean and variance, and both go into the running "
     "averages. Sixteen zeros normalised by themselves no longer look like zeros.",
     fix="eval() before the evaluation, train() after it.",

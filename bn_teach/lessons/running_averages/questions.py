@@ -107,7 +107,7 @@ QUESTIONS = {
         "Each update keeps 0.99 of the distance, and a hundred factors of 0.99 make 0.366. It takes {until} updates "
         "until less than 1 % of the way is left.",
         unit="percent",
-        close=4.0,
+        computable=True,
     ),
     "price-of-debiasing": Question(
         "Nothing moves. Freed of its start, the average is right on average from the first mini-batch on. What is the "
@@ -127,7 +127,7 @@ QUESTIONS = {
         "as many, and the scatter falls with the root of that, as it does when a single mini-batch grows.",
         unit="times smaller",
         low=1.0,
-        close=0.5,
+        computable=True,
     ),
     "best-of-five": Question(
         "Batch size 16, and now the population mean moves by 0.01 of its standard deviation at every step. Which of "
@@ -166,6 +166,5 @@ QUESTIONS = {
         "too little of, and an average that remembers most of an epoch sees it cancel. For epochs there is a formula "
         "as well, and it says {formula:.0f} %.",
         unit="percent",
-        close=8.0,
     ),
 }

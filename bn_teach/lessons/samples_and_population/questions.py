@@ -151,7 +151,6 @@ QUESTIONS = {
         "any image lies near enough to the border between two digits to notice. (That it costs something at 2 is no "
         "mistake: section 7 finds out why.)",
         unit="percentage points",
-        close=0.5,
     ),
     "average-deviations": Question(
         "Variances that divide by m-1 are right on average. Now take the root of each, and average these standard "
@@ -171,7 +170,6 @@ QUESTIONS = {
         "Within one digit a unit varies less than over all digits, and how far the digits lie apart is in no batch's "
         "variance. It is in the scatter of the batch means: adding that back gives {pooled:.0f} %.",
         unit="%",
-        close=10.0,
     ),
     "second-layer": Question(
         "Batch size 4, and now layer 2 of a trained network. Its mini-batch variances, times m/(m-1) and averaged as "

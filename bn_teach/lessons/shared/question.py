@@ -10,13 +10,84 @@ REPLIES = {
     "empty": "There is no answer yet. A guess is enough: being wrong is the interesting part.",
     "no number": "{typed} is not a number. Digits are enough, such as 3 or 0.5.",
     "outside": "{typed} is outside {low} to {high} {unit}. What would you say?",
-    "right": "Right: {truth}. {why}",
-    "wrong": "You said: {answer}. The experiment says: {truth}. {why}",
-    "close": "You said {answer}, the run says {truth} {unit}: close enough. {why}",
-    "too high": "You said {answer}, the run says {truth} {unit}: {off} too high. {why}",
-    "too low": "You said {answer}, the run says {truth} {unit}: {off} too low. {why}",
+    "right": "Right: {truth}.",
+    "wrong": "You said: {answer}. The experiment says: {truth}.",
+    "close": "You said {answer}, the run says {measured}: close enough.",
+    "too high": "You said {answer}, the run says {measured}: {off} too high.",
+    "too low": "You said {answer}, the run says {measured}: {off} too low.",
 }
 """What a learner is told, with named fields; the script of a page fills the same sentences."""
+
+_OF_A_HUNDRED = ("%", "percent", "per cent", "points")
+_POINT = 1.0  # about how far another 449 images move an accuracy of 97 %: sqrt(0.97 * 0.03 / 449) is 0.8 points
+
+
+@dataclass(frozen=True)
+class Ruler:
+    """Holds an answer against a measured number: the one rule for "close enough", wherever a number is asked for.
+
+    An answer is close enough if it is within a quarter of the measured number: for a guess at what a
+    run will do that is near. Where a formula gives the number, so that it can be worked out, it is
+    to be within a twentieth. What is given in per cent, or in percentage points, is 1 point wide at any
+    rate, because chance alone moves an accuracy as far; and of a share above 50 % it is the rest to 100 that
+    counts: 75 is not close to 98.
+
+    Attributes
+    ----------
+    truth : float
+        What was measured.
+    unit : str
+    computable : bool
+        Whether a formula gives the number.
+
+    Examples
+    --------
+    >>> Ruler(2.9, "percentage points").reply(1.0)
+    'You said 1, the run says 2.9 percentage points: 1.9 too low.'
+    >>> Ruler(2.9, "percentage points").reply(2.0)
+    'You said 2, the run says 2.9 percentage points: close enough.'
+    """
+
+    truth: float
+    unit: str = ""
+    computable: bool = False
+
+    @property
+    def close(self):
+        """How far off an answer may be."""
+        part = 1 / 20 if self.computable else 1 / 4
+        if self._of_a_hundred:
+            return max(part * min(abs(self.truth), abs(100 - self.truth)), _POINT)
+        return part * abs(self.truth)
+
+    @property
+    def decimals(self):
+        """With how many decimals numbers are written: one in per cent, otherwise what makes three digits."""
+        if self._of_a_hundred or not self.truth:
+            return 1
+        return max(0, 2 - math.floor(math.log10(abs(self.truth))))
+
+    @property
+    def measured(self):
+        """The measured number and its unit, in words."""
+        return f"{self._written(self.truth)} {self.unit}".strip()
+
+    def is_close(self, answer):
+        """Whether an answer is close enough."""
+        return bool(abs(answer - self.truth) <= self.close)
+
+    def reply(self, answer):
+        """Say how an answer compares."""
+        off = answer - self.truth
+        name = "close" if self.is_close(answer) else "too high" if off > 0 else "too low"
+        return REPLIES[name].format(answer=f"{answer:g}", measured=self.measured, off=self._written(abs(off)))
+
+    @property
+    def _of_a_hundred(self):
+        return self.unit.startswith(_OF_A_HUNDRED)  # "percentage points" are among them
+
+    def _written(self, value):
+        return f"{value:.{self.decimals}f}"
 
 
 @dataclass(frozen=True)
@@ -37,8 +108,8 @@ class Question:
         Of a number.
     low, high : float
         A number outside was not meant seriously, or in another unit.
-    close : float
-        A number this near to the measured one counts as right.
+    computable : bool
+        Whether a formula gives the number. How near an answer must be is for `Ruler` to say.
     """
 
     prompt: str
@@ -48,7 +119,7 @@ class Question:
     unit: str = ""
     low: float = 0.0
     high: float = 100.0
-    close: float = 1.0
+    computable: bool = False
 
     def read(self, text):
         """Turn what a learner typed or chose into an answer.
@@ -92,9 +163,8 @@ class Question:
         why = self.why.format(**measured)
         if self.choices:
             right = answer == truth
-            return right, REPLIES["right" if right else "wrong"].format(answer=answer, truth=truth, why=why)
-        off = answer - truth
-        right = abs(off) <= self.close
-        name = "close" if right else "too high" if off > 0 else "too low"
-        said = {"answer": f"{answer:g}", "truth": f"{truth:.1f}", "off": f"{abs(off):.1f}", "unit": self.unit}
-        return right, REPLIES[name].format(**said, why=why)
+            reply = REPLIES["right" if right else "wrong"].format(answer=answer, truth=truth)
+        else:
+            ruler = Ruler(truth, self.unit, self.computable)
+            right, reply = ruler.is_close(answer), ruler.reply(answer)
+        return right, f"{reply} {why}"

@@ -58,6 +58,5 @@ QUESTIONS = {
         "that fit nobody. With exact statistics the same weights reach {exact:.1f} %, with those of the latest "
         "mini-batch {under:.1f} %.",
         unit="percentage points",
-        close=3.0,
     ),
 }

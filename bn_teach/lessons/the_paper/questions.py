@@ -66,7 +66,6 @@ QUESTIONS = {
         "In the middle of eight runs it takes {with_norm:g} steps with batch norm (learning rate {fast:g}) and "
         "{without:g} without ({slow:g}). From run to run the ratio goes from {least:.1f} to {most:.1f}.",
         unit="times",
-        close=2.0,
     ),
     "larger-weights": Question(
         "All initial weights are made three times as large: standard deviation 0.3 instead of 0.1. The learning rates "
@@ -83,7 +82,6 @@ QUESTIONS = {
         "That is the middle unit of the layer; with batch norm it is {with_norm:.0f} %. Without it nearly every image "
         "gives that sigmoid the same input, so it can say nothing yet about which digit it sees.",
         unit="percent",
-        close=5.0,
     ),
     "seen-late": Question(
         "The run with batch norm gets to 0.90 early. Now somebody draws its curve with a running average of momentum "
@@ -93,6 +91,5 @@ QUESTIONS = {
         "same images. The network was there; the statistics were not.",
         unit="steps",
         high=600.0,
-        close=40.0,
     ),
 }

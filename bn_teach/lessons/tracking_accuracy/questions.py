@@ -122,7 +122,6 @@ QUESTIONS = {
         "which still has {left:.0f} % of the weight after 800 steps: start-up. What remains is lag: mini-batches that "
         "were seen through weights which have moved on since. (Averages over 32 seeds.)",
         unit="percentage points",
-        close=0.7,
     ),
     "valley-left": Question(
         "At batch size 4, momentum 0 costs about 20 percentage points. What does it cost at batch size 64?",
@@ -130,7 +129,6 @@ QUESTIONS = {
         "At batch size 4 it is {small:.0f}. A mini-batch of 64 is a good sample all by itself: its mean scatters four "
         "times less, and a network forgives small errors altogether. (Averages over 32 seeds.)",
         unit="percentage points",
-        close=1.0,
     ),
     "valley-right": Question(
         "And at the other end of the slider, momentum 0.999? Which of the batch sizes 16, 64 and 256 lose most there?",
@@ -163,7 +161,6 @@ QUESTIONS = {
         "{seen:.1f} %: {luck:.1f} points of that were luck, which picking the best of many looks brings along. (Two of "
         "these runs, done again just now, changed by {now} points: single runs differ a lot.)",
         unit="percentage points",
-        close=2.0,
     ),
     "restore-reversal": Question(
         "The same slip, at batch size 16 and momentum 0.999: best weights put back, the latest statistics left in "

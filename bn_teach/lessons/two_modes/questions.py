@@ -68,7 +68,6 @@ QUESTIONS = {
         "All of these images met other neighbours every time, and that alone changed the answer. In inference mode "
         "the same weights give one answer each, and {accuracy:.0f} % of those are right.",
         unit="% of the images",
-        close=5.0,
     ),
     "pair": Question(
         "A batch of two values, 1 and 3, comes out of a batch norm layer in training mode as -1 and +1 (gamma 1, "
@@ -87,7 +86,6 @@ QUESTIONS = {
         "came in. Different answers over all images: {different}. Every image is taken for a {guess}, and right are "
         "those that happen to be one.",
         unit="%",
-        close=3.0,
     ),
     "sorted-by-class": Question(
         "Somebody stores the validation images sorted by digit, and forgets eval(). Batches of 16 now hold 16 images "
@@ -96,6 +94,5 @@ QUESTIONS = {
         "The layer takes out whatever the images of a batch have in common, and here that is the digit itself. What "
         "is left is how one 3 differs from another 3. In inference mode the order does not matter: {inference:.0f} %.",
         unit="%",
-        close=10.0,
     ),
 }

@@ -55,7 +55,6 @@ QUESTIONS = {
         "is four images. At batch size 16 the same slip costs {at_16:.1f} points: small enough to be overlooked, and "
         "lost for nothing.",
         unit="percentage points",
-        close=3.0,
     ),
     "one-of-1025": Question(
         "1,025 training images in mini-batches of 128: eight are full, and one image is left over for the last. All "
@@ -66,7 +65,7 @@ QUESTIONS = {
         unit="times",
         low=1.0,
         high=1025.0,
-        close=15.0,
+        computable=True,
     ),
     "which-layer": Question(
         "The model that was recorded trained on batches of 8 images, and PyTorch's momentum was 0.99, typed in as "
