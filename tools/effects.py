@@ -1,7 +1,7 @@
 """Measure how large the effects of the clinic are, and write effects.json (a few minutes for all).
 
 `python tools/effects.py` measures every case and its twist; names of cases after it: those alone, and what was never
-measured. Over the seeds of last time, a new one over eight; `--seeds 16` takes 16. The lesson quotes some of
+measured. Over the seeds of last time, a new one over 16; `--seeds 32` takes 32. The lesson quotes some of
 these numbers: run the tests afterwards.
 """
 
@@ -13,18 +13,20 @@ from bn_teach._files import written_whole
 from bn_teach.lessons.clinic.cases import CASES
 from bn_teach.lessons.clinic.experiment import EFFECTS_FILE
 from bn_teach.lessons.clinic.picture import clinic_table
+from bn_teach.lessons.clinic.restoring import BY_HALVES
 
-SEEDS = 8
+SEEDS = 16
 DECIMALS = 4
 
 
 def experiments(cases):
-    """Name to `Experiment`, for cases by name: each, and its twist after it."""
+    """Name to `Experiment`, for cases by name: each, its twist after it, and what else is measured of it."""
     found = {}
     for name in cases:
         found[name] = CASES[name].experiment
         if CASES[name].twist:
             found[f"{name}, twist"] = CASES[name].twist.experiment
+        found |= {other: experiment for other, experiment in BY_HALVES.items() if other.startswith(f"{name}, ")}
     return found
 
 

@@ -69,5 +69,5 @@ def all_twelve_cases(notebook, axe):
     score(notebook, "12 of 12 cases done: cause right 12, number close 12")
 
     notebook.explorer.first.get_by_role("button", name="turn the picture").press("Enter")
-    notebook.wait_for(lambda: "leaving them behind is a gain" in notebook.status(), what="the turned picture")
+    notebook.wait_for(lambda: "those of the step itself" in notebook.status(), what="the turned picture")
     assert notebook.errors() == []

@@ -34,7 +34,7 @@ def batch_statistics_of(network, x, m):
 
 
 def recomputed(*, by_digit, pooled=False, layer=0):
-    """Build a function from a seed to a `Run`: the variances of one layer, taken anew, divided by the exact ones.
+    """Build a function from a seed to a `Run`: the variances of one layer, taken anew, divided by those of one pass.
 
     Parameters
     ----------
@@ -68,13 +68,13 @@ def recomputed(*, by_digit, pooled=False, layer=0):
     return run
 
 
-_RATIO = "recomputed variance / exact one"
+_RATIO = "recomputed variance / that of all images"
 
 TIDY_PASS = Case(
     title="Recomputed, and worse",
     symptom="After training the statistics are to be made precise: once more through the training set, in "
     "mini-batches of 16, and the mean of their variances. The set is stored digit by digit and read in that order. "
-    "The recomputed variances of the first layer are {before} times the exact ones (mean over its units).",
+    "The recomputed variances of the first layer are {before} times those of all images at once (mean over its units).",
     cause="sorted",
     causes=("biased", "old-weights", "sorted", "start"),
     question="How many percentage points of validation accuracy does that cost, against a shuffled pass?",
@@ -108,9 +108,14 @@ TIDY_PASS = Case(
         axes=Axes(f"{_RATIO}, layer 1 (dotted: 1)", "mini-batches of the pass", (0, 1.3), (0, 1.3)),
     ),
     twist=Twist(
-        "Layer 2, moments pooled exactly: {before} if sorted, {after} if shuffled. The formula was right, its inputs "
-        "were not.",
-        Experiment(
+        setting="The cure that statistics offers: the same two passes, but the moments of the mini-batches are pooled, "
+        "which misses nothing. Seen in layer 2.",
+        sides=("sorted", "shuffled"),
+        words="Layer 2, moments pooled: {before} if sorted, {after} if shuffled.",
+        why="Pooling is right for what it is given. But what layer 2 is given was normalised in layer 1, digit by digit "
+        "in the sorted pass. (The last few per cent in the shuffled one are of that kind too: exact is here one pass of "
+        "all images, without mini-batches.)",
+        experiment=Experiment(
             number="recomputed / exact variance, layer 2",
             unit="",
             digits=2,
@@ -168,7 +173,7 @@ EPOCH_END = Case(
     "epoch the running variance changes by {before}, and then recovers: when the epoch is evaluated, it is off. "
     "(In PyTorch the same run ends in the first epoch, with an error.)",
     cause="alone",
-    causes=("sorted", "learning-rate", "alone", "lag"),
+    causes=("sorted", "learning-rate", "alone", "long-memory"),
     question="If the nine mini-batches of an epoch are averaged with equal weight: how many times its fair share does "
     "the image in the last one get?",
     unit="times",
@@ -176,15 +181,16 @@ EPOCH_END = Case(
     low=0,
     high=2000,
     computable=True,
-    formula="1,025 = 8 * 128 + 1. A single image has variance 0: running = 0.9 * running + 0.1 * 0. In an equal "
-    "average it counts 1/9, and its share is 1/1,025.",
+    formula="1,025 = 8 * 128 + 1. A single image has variance 0 (one number for each unit; in a convolution, which sees "
+    "many places of it, it has more): running = 0.9 * running + 0.1 * 0. In an equal average it counts 1/9, and its "
+    "share is 1/1,025.",
     fix="drop_last=True: leave out the incomplete mini-batch (the next epoch shuffles anew, so no image is lost for "
     "good).",
     spot="len(dataset) % batch_size == 1. PyTorch: 'Expected more than 1 value per channel when training'. Keras and "
     "Flax say nothing.",
-    careful="The image itself teaches nothing: normalised by itself it is 0 everywhere, every output is beta, and the "
+    careful="The network does not see the image: normalised by itself it is 0 everywhere, every output is beta, and the "
     "loss is {loss:.2f} whatever it shows (the mini-batch before it: {loss_before:.2f}). The dent itself costs "
-    "{dent:.1f} points of accuracy in this run: small, with a momentum of 0.9. With less memory it is deeper.",
+    "{dent:.1f} points of accuracy in this run, with a momentum of 0.9. With less memory it is deeper.",
     threads=(
         Thread(
             "fastai/fastai#1352",

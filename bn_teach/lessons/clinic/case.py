@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from bn_teach.lessons.clinic.experiment import Experiment
 
 CAUSES = {
-    "validation-never-enters": "validation images never enter the averages",
+    "validation-never-enters": "validation images do not enter the averages",
     "old-weights": "the average counts weights that are long gone",
-    "never-read": "training never reads the running averages",
+    "never-read": "training does not read the running averages",
     "reversed": "momentum is counted the other way round here",
     "two-divisors": "one mode divides the variance by m, the other by m - 1",
     "biased": "the averaged variances were divided by m",
     "start": "the average is still mostly its start, mean 0 and variance 1",
-    "lag": "the average remembers too long and trails behind",
+    "long-memory": "the average remembers too long: its start, and weights that are gone",
     "sorted": "each mini-batch holds a single class",
     "alone": "the last mini-batch is a single image",
     "training-mode": "training mode was left on in the evaluation",
@@ -51,14 +51,24 @@ class Thread:
 class Twist:
     """Where the effect of a case reverses, hides, or shows that the popular explanation is wrong.
 
+    The words are format strings, as those of a `Case`.
+
     Attributes
     ----------
+    setting : str
+        What is compared.
+    sides : (str, str)
+        The two that are compared, in a word or two.
     words : str
-        Format string.
+        What comes out.
+    why : str
     experiment : Experiment
     """
 
+    setting: str
+    sides: tuple
     words: str
+    why: str
     experiment: Experiment
 
 

@@ -8,7 +8,7 @@ import ipywidgets as widgets
 
 from bn_teach.lessons.clinic.case import CAUSES, Case
 from bn_teach.lessons.clinic.cases import CASES
-from bn_teach.lessons.clinic.picture import axes, explanation, nothing, picture, score, symptom, verdict
+from bn_teach.lessons.clinic.picture import axes, explanation, nothing, picture, score, symptom, turned, verdict
 from bn_teach.lessons.shared.background import LatestJob
 from bn_teach.lessons.shared.bar import TrainingBar
 from bn_teach.lessons.shared.explorer import Explorer, dropdown, folded, number_text, radio_buttons, row, seed_box
@@ -211,6 +211,9 @@ class ClinicExplorer(Explorer):
         fixed, answer = (fixed, self._read(state)) if revealed else (None, None)
         if shown is case:
             self._tell(state, broken, fixed, answer)
+        else:
+            setting, why = turned(shown, broken, fixed).items()
+            self._symptom.value, self._details.value = _paragraph(*setting), _paragraph(*why)
         return picture(shown, broken, fixed, answer)
 
     def _tell(self, state, broken, fixed, answer):

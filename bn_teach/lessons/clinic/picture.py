@@ -5,7 +5,7 @@ import statistics
 import numpy as np
 
 from bn_teach.lessons.clinic.case import CAUSES, Twist
-from bn_teach.lessons.shared.panels import BATCH, EXACT, NOTHING, RUNNING, Picture, dots, line, panels
+from bn_teach.lessons.shared.panels import BATCH, FIXED, NOTHING, RUNNING, Picture, dots, line, panels
 from bn_teach.lessons.shared.question import Ruler
 
 
@@ -14,15 +14,16 @@ def _ring(color):
     return {"mode": "markers", "marker": marker}
 
 
-_SEEN, _FIXED = "broken run", "after the fix"
+_SEEN, _FIXED = "before", "after"
+_SIDES = "broken", "fixed"
 _LINES = {
     "reference": (1, "to compare with", line(BATCH, "dot", 2)),
     "seen": (1, _SEEN, line(RUNNING)),
-    "fixed": (1, _FIXED, line(EXACT, "dash", 2.5)),
+    "fixed": (1, _FIXED, line(FIXED, "dash", 2.5)),
     "before": (2, _SEEN, dots(RUNNING, size=7)),
-    "after": (2, _FIXED, dots(EXACT, size=7)),
+    "after": (2, _FIXED, dots(FIXED, size=7)),
     "this run before": (2, "this run", _ring(RUNNING)),
-    "this run after": (2, "this run", _ring(EXACT)),
+    "this run after": (2, "this run", _ring(FIXED)),
 }
 
 
@@ -30,9 +31,7 @@ def axes():
     """Draw the run, and the number that it is about, broken and fixed, for several seeds; without lines."""
     titles = ("the run", "over several seeds")
     figure = panels(titles, _LINES, x_titles=("training step", ""), widths=(0.68, 0.32))
-    figure.update_xaxes(
-        tickvals=[0, 1], ticktext=["broken", "fixed"], range=[-0.6, 1.6], showgrid=False, zeroline=False, col=2
-    )
+    figure.update_xaxes(tickvals=[0, 1], ticktext=_SIDES, range=[-0.6, 1.6], showgrid=False, zeroline=False, col=2)
     return figure
 
 
@@ -54,7 +53,7 @@ def picture(shown, broken, fixed=None, answer=None):
     """
     experiment = shown.experiment
     sentence = _sentence(shown, broken, fixed, answer)
-    return Picture(_traces(experiment, broken, fixed), _ranges(experiment, broken), sentence)
+    return Picture(_traces(experiment, broken, fixed), _ranges(shown, broken), sentence)
 
 
 def nothing(case, why):
@@ -79,8 +78,9 @@ def _at(place, value):
     return np.array([float(place)]), np.array([value])
 
 
-def _ranges(experiment, broken):
+def _ranges(shown, broken):
     """Ranges and titles: the same before and after the fix."""
+    experiment = shown.experiment
     where, number = experiment.axes, f"{experiment.number}, {experiment.unit}".removesuffix(", ")
     first, last = (pick(float(x[end]) for x, _ in broken.lines.values()) for pick, end in ((min, 0), (max, -1)))
     return {
@@ -88,6 +88,7 @@ def _ranges(experiment, broken):
         "yaxis": list(where.y_range),
         "yaxis2": list(where.value_range),
         "xaxis.title": {"text": where.x_title},
+        "xaxis2": {"ticktext": list(shown.sides if isinstance(shown, Twist) else _SIDES)},
         "annotations[0]": {"text": where.title},
         "annotations[1]": {"text": f"{number} ({len(experiment.effect.seeds)} seeds)"},
     }
@@ -110,6 +111,12 @@ def _sentence(shown, broken, fixed, answer):
 def symptom(case, broken):
     """Say what somebody saw, with the numbers of this run."""
     return case.symptom.format(**broken.facts, before=case.experiment.written(broken.value))
+
+
+def turned(twist, broken, fixed):
+    """Say of a turned picture what is compared in it, and why it comes out as it does: two paragraphs by heading."""
+    values = _values(twist.experiment, broken, fixed)
+    return {"The other side": twist.setting.format(**values), "Why": twist.why.format(**values)}
 
 
 def verdict(case, broken, fixed, cause, number):
@@ -169,11 +176,12 @@ def clinic_table(experiments):
     -------
     str
     """
-    rows = [("", "before", "after", "change", "seeds")]
+    rows = [("", "before", "after", "", "change", "", "seeds")]
     for title, experiment in experiments.items():
         before, after, change = _measured(experiment)
-        unit = "points" if experiment.unit == "%" else experiment.unit
-        rows.append((title, before, after, f"{change} {unit}", str(len(experiment.effect.seeds))))
+        unit = experiment.unit or "(no unit)"
+        changed = unit.replace("%", "points")
+        rows.append((title, before, after, unit, change, changed, str(len(experiment.effect.seeds))))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
 

@@ -18,8 +18,8 @@ from bn_teach.lessons.clinic.case import CAUSES
 from bn_teach.lessons.clinic.divisors import STEPS, VARIANCE
 from bn_teach.lessons.clinic.experiment import EFFECTS, EFFECTS_FILE, Effect, NotReproducedError, load_effects
 from bn_teach.lessons.clinic.memory import typical_jump
-from bn_teach.lessons.clinic.picture import clinic_table, explanation, picture, symptom, verdict
-from bn_teach.lessons.clinic.restoring import PATIENCE
+from bn_teach.lessons.clinic.picture import clinic_table, explanation, picture, symptom, turned, verdict
+from bn_teach.lessons.clinic.restoring import BY_HALVES, PATIENCE
 from bn_teach.lessons.shared.runs import run, trained
 from bn_teach.replay import at_the_end, replay
 from bn_teach.theory import running_var_std
@@ -100,10 +100,10 @@ def test_twist_is_there(name):
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_effects_were_measured_over_eight_seeds_or_more(name):
-    for experiment in (CASES[name].experiment, *([CASES[name].twist.experiment] if name in TWISTED else [])):
+def test_effects_were_measured_over_sixteen_seeds_or_more(name):
+    for experiment in experiments([name]).values():
         effect = experiment.effect
-        assert len(effect.seeds) >= 8
+        assert len(effect.seeds) >= 16
         assert len(effect.before) == len(effect.after) == len(effect.seeds)
         assert all(map(math.isfinite, effect.before + effect.after))
 
@@ -142,10 +142,10 @@ def test_the_command_measures_what_is_asked_for_and_keeps_the_rest(tmp_path, cap
             assert effect == stored
 
 
-def test_the_command_measures_a_new_case_over_eight_seeds_or_as_many_as_asked(tmp_path, monkeypatch):
+def test_the_command_measures_a_new_case_over_sixteen_seeds_or_as_many_as_asked(tmp_path, monkeypatch):
     new = dataclasses.replace(CASES["two-modes"], experiment=with_effect("two-modes", None))
     monkeypatch.setattr("effects.CASES", {"first-epoch": CASES["first-epoch"], "two-modes": new})
-    for arguments, seeds in (([], 8), (["--seeds", "9"], 9)):
+    for arguments, seeds in (([], 16), (["--seeds", "17"], 17)):
         measure_effects(["two-modes", *arguments, "--to", str(tmp_path / "effects.json")])
         effects = load_effects(tmp_path / "effects.json")
         assert effects["two-modes"] == Effect(tuple(range(seeds)), (1.1547,) * seeds, (1.0,) * seeds)
@@ -154,7 +154,7 @@ def test_the_command_measures_a_new_case_over_eight_seeds_or_as_many_as_asked(tm
 
 @pytest.mark.parametrize(
     ("arguments", "told"),
-    [(["two-moods"], "no case is called two-moods"), (["two-modes", "--seeds", "1"], "8 seeds or more")],
+    [(["two-moods"], "no case is called two-moods"), (["two-modes", "--seeds", "1"], "16 seeds or more")],
 )
 def test_the_command_says_what_it_cannot_measure(arguments, told, tmp_path, capsys):
     with pytest.raises(SystemExit):
@@ -171,6 +171,7 @@ def test_new_camera_does_not_move_a_running_mean_and_its_own_statistics_bring_ev
         assert broken.facts["moved"] == 0
         assert broken.value < broken.facts["own"] - 40
         assert abs(fixed.value - broken.facts["own"]) < 2.5
+        assert abs(broken.facts["retaken"] - broken.value) < 2  # the test of the notebook does not see it
 
 
 def test_fair_average_loses_and_a_moving_average_does_not():
@@ -231,6 +232,15 @@ def test_jagged_curve_belongs_to_the_statistics_and_not_to_the_weights():
         assert broken.value > 1.5 * broken.facts["exact"]
 
 
+def test_jagged_curve_is_start_up_more_than_lag():
+    whole, start = (CASES["jagged-curve"].experiment.effect.size, CASES["jagged-curve"].twist.experiment.effect.size)
+    assert whole < start < 0.6 * whole < 0
+    assert runs("jagged-curve")[0][0].facts["left"] == pytest.approx(100 * 0.999**400)
+    for broken, _ in runs("jagged-curve"):
+        assert broken.value < broken.facts["never"]
+        assert broken.facts["noise"] > broken.facts["exact"]
+
+
 def test_jagged_curve_is_not_cured_by_more_memory_nor_by_none():
     recordings = [trained(TrainingConfig(learning_rate=1.0, steps=400, seed=seed)) for seed in range(6)]
     replays = [replay(recording, [0.01, 0.9, 0.99, 0.999]) for recording in recordings]
@@ -261,6 +271,7 @@ def test_by_folder_writes_into_the_averages_and_inference_mode_does_not():
         assert fixed.facts["moved"] == 0
         assert broken.facts["afterwards"] < fixed.facts["afterwards"]
         assert broken.facts["never"] == fixed.facts["never"] < fixed.facts["afterwards"] - 10
+        assert broken.facts["other_statistics"] == broken.value  # the test of the notebook does not see it
 
 
 def test_restored_half_loses_and_restored_whole_is_what_the_log_says():
@@ -280,21 +291,55 @@ def test_restored_half_gains_with_a_long_memory():
 # Numbers that the words quote
 
 
-def test_the_biased_variance_did_better_in_14_of_16_runs_at_batch_size_2():
+def test_the_divisor_belongs_to_the_first_layer():
     effect = CASES["missing-variance"].twist.experiment.effect
-    assert len(effect.seeds) == 16
-    assert sum(change < 0 for change in effect.differences) == 14
-    assert "14 of 16 runs" in CASES["missing-variance"].careful
+    assert sum(change > 0 for change in effect.differences) >= 14
+    pairs = twisted_runs("missing-variance")
+    layer_1, layer_2 = (mean([fixed.facts[layer] for _, fixed in pairs]) for layer in ("layer_1", "layer_2"))
+    assert layer_1 == pytest.approx(1, abs=0.1)
+    assert layer_2 == pytest.approx(2, abs=0.2)
+    none, both, first = (mean(values) for values in ([fixed.facts["none"] for _, fixed in pairs], *values(pairs)))
+    assert both < none
+    assert abs(first - none) < 1.5
 
 
 @pytest.mark.parametrize("batch_size", [4, 8])
-def test_the_divisor_hardly_moves_accuracy_from_batch_size_4_up(batch_size):
+def test_the_divisor_hardly_moves_accuracy_at_batch_sizes_4_and_8(batch_size):
     change = []
     for seed in range(3):
         recording = run(batch_size, seed)
-        biased, unbiased = (at_the_end(replay(recording, 0.9, unbiased=u).validation_accuracy) for u in (False, True))
-        change.append(100 * (unbiased - biased))
-    assert abs(mean(change)) < 0.2
+        none, first, both = (
+            at_the_end(replay(recording, 0.9, unbiased=u).validation_accuracy) for u in (False, (True, False), True)
+        )
+        change.append((100 * (both - none), 100 * (first - none)))
+    assert np.all(np.abs(np.mean(change, axis=0)) < 0.25)  # 0.1 +- 0.2 over 16 seeds
+
+
+def test_the_divisor_does_not_help_the_first_epoch():
+    settings = TrainingConfig(batch_size=64, steps=21, checkpoint_every=1)
+    change = []
+    for seed in range(6):
+        recording = trained(dataclasses.replace(settings, seed=seed))
+        none, both = (replay(recording, 0.99, unbiased=u).validation_accuracy[-1] for u in (False, True))
+        change.append(100 * (both - none))
+    assert abs(mean(change)) < 0.3
+
+
+def test_most_of_what_restored_statistics_bring_back_is_no_luck():
+    chosen, other = (BY_HALVES[f"restored, {half}"].effect for half in ("half that chose", "other half"))
+    assert chosen.size > other.size > 0.5 * chosen.size
+    assert other.size > 3 * other.spread / math.sqrt(len(other.seeds))
+    long_memory = BY_HALVES["restored, twist, other half"].effect
+    assert long_memory.size < -3 * long_memory.spread / math.sqrt(len(long_memory.seeds))
+    for told in (chosen, other):
+        assert f"{told.size:.1f}" in CASES["restored"].careful
+
+
+@pytest.mark.parametrize("name", [name for name in BY_HALVES if "twist" not in name])
+def test_halves_of_the_images_say_the_same_when_they_are_measured_again(name):
+    effect, seeds = BY_HALVES[name].effect, range(4)
+    again = BY_HALVES[name].measure(seeds)
+    assert abs(again.size - effect.size) <= margin(effect.differences, again.differences)
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -304,7 +349,10 @@ def test_words_are_complete(name):
     explained = explanation(case, broken, fixed)
     told = [symptom(case, broken), *explained.values(), case.question, picture(case, broken).sentence]
     if case.twist:
-        told.append(picture(case.twist, *twisted_runs(name)[0]).sentence)
+        told += [
+            picture(case.twist, *twisted_runs(name)[0]).sentence,
+            *turned(case.twist, *twisted_runs(name)[0]).values(),
+        ]
     for text in told:
         assert not re.search(r"[{}]|nan|\binf\b", text)
         assert not re.search(r"\b(easy|easily|simply|just|obvious|obviously|trivial|of course)\b", text, re.IGNORECASE)
@@ -344,7 +392,7 @@ def test_threads_are_named_and_most_can_be_opened(name):
 def test_table_has_a_row_for_every_experiment():
     table = clinic_table({case.title: case.experiment for case in CASES.values()}).splitlines()
     assert len(table) == 13
-    assert re.search(r"saw +4\.7 ± 1\.3 +1\.4 ± 0\.3 +-3\.4 ± 1\.3 points +8$", table[8])
+    assert re.search(r"saw +4\.9 ± 1\.4 +1\.3 ± 0\.3 +points +-3\.6 ± 1\.5 +points +16$", table[8])
 
 
 def test_every_branch_of_the_decision_path_is_one_of_the_cases():

@@ -149,8 +149,15 @@ def test_the_turned_picture_is_for_afterwards(explorer):
     move(explorer, picture="twist")
     assert_shows(explorer, drawn_from(explorer))
     assert explorer.status.startswith("20 layers, mini-batches of 64: the ratio is 1.171")
-    assert "Over 8 seeds" in explorer.status
+    assert "Over 16 seeds" in explorer.status
+    assert explorer._symptom.value.count("20 layers, one on top of the other") == 1, "the texts turn along"
+    assert "(64/63)^(20/2)" in explorer.details
+    assert "1.155 before" not in explorer.details
+    assert explorer.figure.layout.xaxis2.ticktext == ("m - 1", "m")
     move(explorer, picture="case")
+    assert "one mini-batch of 4" in explorer._symptom.value.lower()
+    assert "1.155 before" in explorer.details
+    assert explorer.figure.layout.xaxis2.ticktext == ("broken", "fixed")
     assert explorer.status.startswith("You named")
 
 

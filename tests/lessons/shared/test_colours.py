@@ -21,6 +21,7 @@ from bn_teach.lessons.clinic import picture as clinic
 from bn_teach.lessons.running_averages import picture as running_statistics
 from bn_teach.lessons.running_averages import weights
 from bn_teach.lessons.samples_and_population import picture as batch_statistics
+from bn_teach.lessons.shared import panels
 from bn_teach.lessons.start_here import picture as momentum
 from bn_teach.lessons.the_paper import picture as paper
 from bn_teach.lessons.tracking_accuracy import picture as race
@@ -130,6 +131,11 @@ def test_traces_of_one_form_in_one_panel_differ_enough_in_colour(deficiency):
             if pair[0] != pair[1] and difference(*pair, deficiency) < ENOUGH:
                 close.append((picture, panel, key, other_key, pair, round(difference(*pair, deficiency), 1)))
     assert close == []
+
+
+def test_a_run_after_its_fix_has_a_colour_of_its_own():
+    for known in (panels.BATCH, panels.RUNNING, panels.EXACT, panels.OWN):
+        assert all(difference(panels.FIXED, known, deficiency) >= ENOUGH for deficiency in DEFICIENCIES), known
 
 
 def test_lines_over_momentum_have_dashes_of_their_own():
