@@ -112,9 +112,9 @@ TIDY_PASS = Case(
         "which misses nothing. Seen in layer 2.",
         sides=("sorted", "shuffled"),
         words="Layer 2, moments pooled: {before} if sorted, {after} if shuffled.",
-        why="Pooling is right for what it is given. But what layer 2 is given was normalised in layer 1, digit by digit "
-        "in the sorted pass. (The last few per cent in the shuffled one are of that kind too: exact is here one pass of "
-        "all images, without mini-batches.)",
+        why="Pooling is right for what it is given. But what layer 2 is given was normalised in layer 1, digit by "
+        "digit in the sorted pass. (The last few per cent in the shuffled one are of that kind too: exact is here one "
+        "pass of all images, without mini-batches.)",
         experiment=Experiment(
             number="recomputed / exact variance, layer 2",
             unit="",
@@ -181,15 +181,15 @@ EPOCH_END = Case(
     low=0,
     high=2000,
     computable=True,
-    formula="1,025 = 8 * 128 + 1. A single image has variance 0 (one number for each unit; in a convolution, which sees "
-    "many places of it, it has more): running = 0.9 * running + 0.1 * 0. In an equal average it counts 1/9, and its "
-    "share is 1/1,025.",
+    formula="1,025 = 8 * 128 + 1. A single image has variance 0 (one number for each unit; in a convolution, which "
+    "sees many places of it, it has more): running = 0.9 * running + 0.1 * 0. In an equal average it counts 1/9, and "
+    "its share is 1/1,025.",
     fix="drop_last=True: leave out the incomplete mini-batch (the next epoch shuffles anew, so no image is lost for "
     "good).",
     spot="len(dataset) % batch_size == 1. PyTorch: 'Expected more than 1 value per channel when training'. Keras and "
     "Flax say nothing.",
-    careful="The network does not see the image: normalised by itself it is 0 everywhere, every output is beta, and the "
-    "loss is {loss:.2f} whatever it shows (the mini-batch before it: {loss_before:.2f}). The dent itself costs "
+    careful="The network does not see the image: normalised by itself it is 0 everywhere, every output is beta, and "
+    "the loss is {loss:.2f} whatever it shows (the mini-batch before it: {loss_before:.2f}). The dent itself costs "
     "{dent:.1f} points of accuracy in this run, with a momentum of 0.9. With less memory it is deeper.",
     threads=(
         Thread(

@@ -83,13 +83,13 @@ TWO_MODES = Case(
     computable=True,
     formula="Training mode divides the sum of squared deviations by m, the running variance takes it in divided by m "
     "- 1. Ratio of the outputs, with eps at 0: sqrt(m / (m - 1)).",
-    fix="None is needed: for one layer it is what the paper prescribes. To see the modes agree, let the running variance divide by "
-    "m too (unbiased=False; Keras and Flax do).",
+    fix="None is needed: for one layer it is what the paper prescribes. To see the modes agree, let the running "
+    "variance divide by m too (unbiased=False; Keras and Flax do).",
     spot="PyTorch: momentum=1, eps=0, the same mini-batch in train() and in eval(). If the ratio is sqrt(m / (m - "
     "1)), with m counting batch times height times width, all is well.",
     careful="No bug, and hardly a cost: at batch sizes 4 and 8 the divisor moves the accuracy of the digits network "
-    "by about 0.1 points on average over 16 seeds. But it multiplies from layer to layer if there is nothing in between "
-    "(turn the picture), and at batch size 2 it costs something in the second layer (case 6).",
+    "by about 0.1 points on average over 16 seeds. But it multiplies from layer to layer if there is nothing in "
+    "between (turn the picture), and at batch size 2 it costs something in the second layer (case 6).",
     threads=(
         Thread(
             "pytorch/pytorch#4741",
@@ -211,9 +211,9 @@ MISSING_VARIANCE = Case(
     spot="Feed a layer random numbers of variance 1 in batches of 2, some thousand times. PyTorch's running variance "
     "ends near 1, that of Keras 3 and Flax near 0.5.",
     careful="The factor belongs to the first layer. Above it, the inputs were already normalised by their own "
-    "mini-batch, and the variance is not too small any more; multiplied all the same, it comes out too large. The more, "
-    "the smaller the mini-batch: at batch size 2 that costs accuracy (turn the picture). At 4 and 8 the switch moves it "
-    "by about 0.1 points on average over 16 seeds, in all layers or in the first one alone.",
+    "mini-batch, and the variance is not too small any more; multiplied all the same, it comes out too large. The "
+    "more, the smaller the mini-batch: at batch size 2 that costs accuracy (turn the picture). At 4 and 8 the switch "
+    "moves it by about 0.1 points on average over 16 seeds, in all layers or in the first one alone.",
     threads=(
         Thread(
             "keras-team/keras#8982",
@@ -240,9 +240,9 @@ MISSING_VARIANCE = Case(
         "m / (m - 1) = 2 in both layers, or in the first one alone.",
         sides=("both layers", "layer 1"),
         words="With the factor in both layers {before}, in layer 1 alone {after} (in none {none:.1f} %).",
-        why="Against one pass of all images, the variance with the factor is {layer_1:.1f} times as large in layer 1, and "
-        "{layer_2:.1f} times in layer 2: there the plain mean of the batch variances is near the mark. Two images that "
-        "were normalised together are no longer drawn independently, and m / (m - 1) is for independent ones.",
+        why="Against one pass of all images, the variance with the factor is {layer_1:.1f} times as large in layer 1, "
+        "and {layer_2:.1f} times in layer 2: there the plain mean of the batch variances is near the mark. Two images "
+        "that were normalised together are no longer drawn independently, and m / (m - 1) is for independent ones.",
         experiment=Experiment(
             number="validation accuracy",
             unit="%",

@@ -281,8 +281,8 @@ _FAST = {"learning_rate": 1.0, "steps": 400, "number": typical_jump}
 JAGGED_CURVE = Case(
     title="A validation curve like a saw",
     symptom="Training runs steadily (dotted), {steps} steps at learning rate 1. Validation accuracy jumps by {before} "
-    "from one checkpoint to the next, on average over the second half. Momentum is 0.999. A well-meant piece of advice: "
-    "smooth more, raise momentum further.",
+    "from one checkpoint to the next, on average over the second half. Momentum is 0.999. A well-meant piece of "
+    "advice: smooth more, raise momentum further.",
     cause="long-memory",
     causes=("short-memory", "overfitting", "too-few-images", "long-memory"),
     question="How far does the curve of the very same weights jump on average, judged with momentum 0.9?",
@@ -291,8 +291,9 @@ JAGGED_CURVE = Case(
     low=0,
     high=50,
     formula="Two things make a memory too long. Start-up: momentum^t of the weight is still on mean 0 and variance 1, "
-    "0.999^{steps} = {left:.0f} %. Lag: the rest belongs to weights that are gone, for an average looks back p / (1 - p) "
-    "steps: 9 with 0.9, and 999 with 0.999 if there are as many. Here start-up is the larger part (turn the picture).",
+    "0.999^{steps} = {left:.0f} %. Lag: the rest belongs to weights that are gone, for an average looks back p / (1 - "
+    "p) steps: 9 with 0.9, and 999 with 0.999 if there are as many. Here start-up is the larger part (turn the "
+    "picture).",
     fix="A shorter memory: momentum 0.9 (PyTorch: 0.1). The weights are the same.",
     spot="Evaluate one checkpoint twice: as it is, and after recomputing its statistics. If the second curve is "
     "smooth, the weights were never the problem.",
@@ -331,12 +332,12 @@ JAGGED_CURVE = Case(
         axes=Axes(_ACCURACY, _STEP, (50, 101), (0, 8)),
     ),
     twist=Twist(
-        setting="The same weights and momentum 0.999 both times, and then without the start: all that is left of mean 0 "
-        "and variance 1 divided out. What remains of the saw is lag and noise.",
+        setting="The same weights and momentum 0.999 both times, and then without the start: all that is left of mean "
+        "0 and variance 1 divided out. What remains of the saw is lag and noise.",
         sides=("0.999", "no start"),
         words="The typical jump is {before} with the start, and {after} without it.",
-        why="After {steps} steps {left:.0f} % of the weight is on the start. Without it, an average over 999 steps is one "
-        "over nearly all of them, and lags behind weights that move fast; 0.9 has little of either.",
+        why="After {steps} steps {left:.0f} % of the weight is on the start. Without it, an average over 999 steps is "
+        "one over nearly all of them, and lags behind weights that move fast; 0.9 has little of either.",
         experiment=Experiment(
             number="typical jump",
             unit="points",

@@ -133,17 +133,17 @@ RESTORED = Case(
     "copy, what was kept goes on changing), or recompute the statistics after restoring.",
     spot="Evaluate right after restoring. If the number of the log does not come back to the last digit, something of "
     "the model did not either.",
-    careful=f"A part is luck. A step that was chosen because it looked best, with its own statistics, looks worse with "
-    "any others. So let one half of the images choose and the other half judge, over {_RUNS} seeds: {_CHOSEN:.1f} points "
-    "come back on the half that chose, {_JUDGED:.1f} on the other. The second number is what the statistics are worth. "
-    "And it is not a loss in every case: with a long memory (turn the picture) the model gets better by being restored "
-    "half.",
+    careful="A part is luck. A step that was chosen because it looked best, with its own statistics, looks worse with "
+    f"any others. So let one half of the images choose and the other half judge, over {_RUNS} seeds: {_CHOSEN:.1f} "
+    f"points come back on the half that chose, {_JUDGED:.1f} on the other. The second number is what the statistics "
+    "are worth. And it is not a loss in every case: with a long memory (turn the picture) the model gets better by being "
+    "restored half.",
     threads=(
         Thread(
             "CS231n, solver.py of assignment 2",
             "https://cs231n.github.io/",
-            "the training loop of a course: keeps a copy of the parameters that were best on validation images and puts "
-            "it back at the end; the running statistics are not among them",
+            "the training loop of a course: keeps a copy of the parameters that were best on validation images and "
+            "puts it back at the end; the running statistics are not among them",
         ),
         Thread(
             "huggingface/pytorch-image-models#102",
@@ -169,10 +169,11 @@ RESTORED = Case(
     twist=Twist(
         setting="The same with a long memory: batch size 16, momentum 0.999.",
         sides=("latest", "of its step"),
-        words="Batch size 16, momentum 0.999: {before} with the latest statistics, {after} with those of the step itself.",
-        why="At step {best_step} the average is still far behind, with 0.999^{best_step} of its weight on the start. By "
-        "step {stop_step} it has caught up with the weights a little, and for that the latest statistics are the better "
-        "ones. Statistics taken anew would be better than either.",
+        words="Batch size 16, momentum 0.999: {before} with the latest statistics, {after} with those of the step "
+        "itself.",
+        why="At step {best_step} the average is still far behind, with 0.999^{best_step} of its weight on the start. "
+        "By step {stop_step} it has caught up with the weights a little, and for that the latest statistics are the "
+        "better ones. Statistics taken anew would be better than either.",
         experiment=Experiment(
             number="accuracy after restoring",
             unit="%",

@@ -279,8 +279,8 @@ BY_FOLDER = Case(
     "the opposite mistake: they were never updated. This network would get {never:.0f} % with them.",
     careful="The damage stays. Evaluated properly right afterwards, the network gets {afterwards:.1f} %, for its "
     "averages now hold the digits that came last. Turn the picture: on shuffled images the same mistake costs little, "
-    "and can go unnoticed for long. No other statistics help, for none are read: the test that finds most cases of this "
-    "clinic misses this one.",
+    "and can go unnoticed for long. No other statistics help, for none are read: the test that finds most cases of "
+    "this clinic misses this one.",
     threads=(
         Thread(
             "princeton-vl/pytorch_stacked_hourglass#44",
@@ -307,8 +307,8 @@ BY_FOLDER = Case(
         setting="The same mistake, and the same images in random order.",
         sides=("training", "inference"),
         words="Shuffled images: {before} in training mode, {after} in inference mode.",
-        why="A shuffled mini-batch is a fair sample, so little seems wrong, and the running means hardly walk. They are "
-        "written all the same, with validation images.",
+        why="A shuffled mini-batch is a fair sample, so little seems wrong, and the running means hardly walk. They "
+        "are written all the same, with validation images.",
         experiment=Experiment(
             number="validation accuracy",
             unit="%",
