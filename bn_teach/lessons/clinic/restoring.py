@@ -133,11 +133,11 @@ RESTORED = Case(
     "copy, what was kept goes on changing), or recompute the statistics after restoring.",
     spot="Evaluate right after restoring. If the number of the log does not come back to the last digit, something of "
     "the model did not either.",
-    careful="A part is luck. A step that was chosen because it looked best, with its own statistics, looks worse with "
-    f"any others. So let one half of the images choose and the other half judge, over {_RUNS} seeds: {_CHOSEN:.1f} "
+    careful="A part is luck. A step chosen because it looked best, with its own statistics, tends to look worse "
+    f"with others. So let one half of the images choose and the other half judge, over {_RUNS} seeds: {_CHOSEN:.1f} "
     f"points come back on the half that chose, {_JUDGED:.1f} on the other. The second number is what the statistics "
-    "are worth. And it is not a loss in every case: with a long memory (turn the picture) the model gets better by being "
-    "restored half.",
+    "are worth. And it is not a loss in every case: with a long memory (turn the picture) the model gets better by "
+    "being restored half.",
     threads=(
         Thread(
             "CS231n, solver.py of assignment 2",
