@@ -242,7 +242,8 @@ MISSING_VARIANCE = Case(
         words="With the factor in both layers {before}, in layer 1 alone {after} (in none {none:.1f} %).",
         why="Against one pass of all images, the variance with the factor is {layer_1:.1f} times as large in layer 1, "
         "and {layer_2:.1f} times in layer 2: there the plain mean of the batch variances is near the mark. Two images "
-        "that were normalised together are no longer drawn independently, and m / (m - 1) is for independent ones.",
+        "that were normalised together have been pushed apart, to +1 and -1. The factor m / (m - 1) is for numbers "
+        "that were drawn independently.",
         experiment=Experiment(
             number="validation accuracy",
             unit="%",

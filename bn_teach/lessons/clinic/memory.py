@@ -292,8 +292,8 @@ JAGGED_CURVE = Case(
     high=50,
     formula="Two things make a memory too long. Start-up: momentum^t of the weight is still on mean 0 and variance 1, "
     "0.999^{steps} = {left:.0f} %. Lag: the rest belongs to weights that are gone, for an average looks back p / (1 - "
-    "p) steps: 9 with 0.9, and 999 with 0.999 if there are as many. Here start-up is the larger part (turn the "
-    "picture).",
+    "p) steps on average: 9 with 0.9, and 999 with 0.999 once there were enough. Here start-up is the larger part "
+    "(turn the picture).",
     fix="A shorter memory: momentum 0.9 (PyTorch: 0.1). The weights are the same.",
     spot="Evaluate one checkpoint twice: as it is, and after recomputing its statistics. If the second curve is "
     "smooth, the weights were never the problem.",
@@ -336,8 +336,8 @@ JAGGED_CURVE = Case(
         "0 and variance 1 divided out. What remains of the saw is lag and noise.",
         sides=("0.999", "no start"),
         words="The typical jump is {before} with the start, and {after} without it.",
-        why="After {steps} steps {left:.0f} % of the weight is on the start. Without it, an average over 999 steps is "
-        "one over nearly all of them, and lags behind weights that move fast; 0.9 has little of either.",
+        why="After {steps} steps {left:.0f} % of the weight is on the start. Without it, an average that looks so far "
+        "back is one over nearly all steps, and lags behind weights that move fast; 0.9 has little of either.",
         experiment=Experiment(
             number="typical jump",
             unit="points",
