@@ -74,7 +74,8 @@ TIDY_PASS = Case(
     title="Recomputed, and worse",
     symptom="After training the statistics are to be made precise: once more through the training set, in "
     "mini-batches of 16, and the mean of their variances. The set is stored digit by digit and read in that order. "
-    "The recomputed variances of the first layer are {before} times those of all images at once (mean over its units).",
+    "The recomputed variances of the first layer are {before} times those of all images at once (mean over its units, "
+    "the numbers that it computes).",
     cause="sorted",
     causes=("biased", "old-weights", "sorted", "start"),
     question="How many percentage points of validation accuracy does that cost, against a shuffled pass?",
