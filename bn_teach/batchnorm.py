@@ -11,6 +11,7 @@ Arrays must not be empty, and must be finite. What is not allowed raises a Value
 that names the argument.
 """
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -297,10 +298,10 @@ class BatchNorm:
 
     @classmethod
     def like(cls, framework, num_features, **overrides):
-        """Build a layer with a framework's defaults and its treatment of a single example.
+        """Build a layer with a framework's defaults and its peculiarities.
 
-        Where the framework would give NaN, this one raises and says so. ONNX has no initial statistics
-        of its own; here they start at 0 and 1 unless overridden.
+        Where the framework would give NaN, this one raises and says so. Where it has no default, here
+        momentum is 0.9 and the running statistics start at 0 and 1, unless overridden.
 
         Parameters
         ----------
@@ -321,15 +322,19 @@ class BatchNorm:
         (0.9, 0.99)
         """
         chosen = FRAMEWORKS[_checks.choice("framework", framework, tuple(FRAMEWORKS))]
+        own = chosen.default_momentum
         defaults = {
-            "momentum": kept_fraction(framework, chosen.default_momentum),
+            "momentum": None if own is None else kept_fraction(framework, own),
             "eps": chosen.eps,
             "unbiased": chosen.running_var_unbiased,
-            "initial_mean": 0.0 if chosen.initial_mean is None else chosen.initial_mean,
-            "initial_var": 1.0 if chosen.initial_var is None else chosen.initial_var,
+            "initial_mean": chosen.initial_mean,
+            "initial_var": chosen.initial_var,
         }
-        layer = cls(num_features, **{**defaults, **overrides})
-        layer._single_example = chosen.single_example
+        known = {name: value for name, value in defaults.items() if value is not None}
+        layer = _PECULIAR.get(framework, cls)(num_features, **{**known, **overrides})
+        # m/(m-1) where the framework has none: a single value would divide by zero.
+        stranger = layer.unbiased and not chosen.running_var_unbiased
+        layer._single_example = "error" if stranger else chosen.single_example
         return layer
 
     def train(self):
@@ -349,8 +354,10 @@ class BatchNorm:
             _divisible(self.running_var, self.eps)
             return _inference(x, self.running_mean, self.running_var, self.gamma, self.beta, self.eps)
         m = x.size // self.num_features
+        if m == 1 and self._single_example == "input":
+            return x.copy()
         self._refuse_single(m)
-        y, self._cache = _forward(x, self.gamma, self.beta, self.eps)
+        y, self._cache = self._normalize(x, m)
         self._update(self._cache.mean, self._cache.var, m)
         return y
 
@@ -361,24 +368,110 @@ class BatchNorm:
         dx, self.dgamma, self.dbeta = batch_norm_backward(dy, self._cache)
         return dx
 
+    def _normalize(self, x, m):
+        return _forward(x, self.gamma, self.beta, self.eps)
+
     def _update(self, batch_mean, batch_var, m):
         self.num_batches_tracked += 1
-        if self.unbiased:
+        if self.unbiased and m > 1:  # a single value has variance 0 with or without the factor
             batch_var = unbiased_variance(batch_var, m)
+        old, new = self._weights()
+        self.running_mean = old * self.running_mean + new * batch_mean.astype(np.float64)
+        self.running_var = old * self.running_var + new * batch_var.astype(np.float64)
+
+    def _weights(self):
+        """Weights of the old running estimate and of the new batch."""
         # Cumulative: the t-th batch gets weight 1/t, so that all batches weigh the same.
         p = 1 - 1 / self.num_batches_tracked if self.momentum is None else self.momentum
-        self.running_mean = p * self.running_mean + (1 - p) * batch_mean.astype(np.float64)
-        self.running_var = p * self.running_var + (1 - p) * batch_var.astype(np.float64)
+        return p, 1 - p
 
     def _refuse_single(self, m):
-        if m < 2 and (self.unbiased or self._single_example != "beta"):
+        if m < 2 and self._single_example not in ("beta", "average"):
             why = (
                 "this framework's m/(m-1) divides by zero here, and its running variance becomes NaN"
-                if self._single_example == "nan"
+                if self._single_example.startswith("nan")
                 else "a single value has no variance (call eval() to predict one example)"
             )
             raise ValueError(f"x must have at least 2 values per channel in training mode, got 1: {why}")
 
+
+# What a few frameworks do otherwise; `BatchNorm.like` builds these layers.
+
+
+class _Divided(BatchNorm):
+    """Haiku, Caffe, and Equinox with mode="batch": what is read is the average divided by ``1 - p**t``.
+
+    That is the weight which t batches have in it, so a start at 0 is gone, as in Adam. Equinox's variance starts
+    at 1 and is divided all the same: ``p**t / (1 - p**t)`` too much.
+    """
+
+    def _weights(self):
+        if self.momentum is None:
+            return super()._weights()
+        _checks.debiasable(self.momentum)
+        p, t = self.momentum, self.num_batches_tracked
+        before = 1 - p ** (t - 1) if t > 1 else 1  # what the old estimate was divided by
+        return p * before / (1 - p**t), (1 - p) / (1 - p**t)
+
+
+class _ReadsAverage(BatchNorm):
+    """Equinox by default, mode="ema": training too normalises by the running averages, once they have moved.
+
+    The first batch takes the place of their start.
+    """
+
+    def __call__(self, x):
+        y = super().__call__(x)
+        if not self.training:
+            return y
+        x = _checks.array("x", x)
+        return _inference(x, self.running_mean, self.running_var, self.gamma, self.beta, self.eps)
+
+    def _weights(self):
+        return (0.0, 1.0) if self.num_batches_tracked == 1 else super()._weights()
+
+    def backward(self, dy):
+        """As `normalize_backward`, but the batch moves mean and variance only as far as its weight in the averages."""
+        super().backward(dy)  # refuses what must be refused
+        batch, (_, new) = self._cache, self._weights()
+        dtype, dy = batch.x_hat.dtype, _rows(_checks.array("dy", dy))
+        inv_std = (1 / np.sqrt(self.running_var + self.eps)).astype(dtype)
+        centred = batch.x_hat / batch.inv_std
+        x_hat = (centred + (batch.mean - self.running_mean).astype(dtype)) * inv_std
+        self.dbeta, self.dgamma = batch_sum(dy), batch_sum(dy * x_hat)
+        through_both = (self.dbeta + centred * inv_std * self.dgamma) / len(dy)
+        return _unrows(batch.gamma * inv_std * (dy - new * through_both), batch.shape)
+
+
+class _Makemore(BatchNorm):
+    """makemore, part 3: training divides by m-1, and standard deviations are averaged.
+
+    Dividing by m-1 makes every output smaller by ``sqrt((m-1)/m)``, as a smaller gamma would.
+    """
+
+    def _normalize(self, x, m):
+        self._shrink = math.sqrt((m - 1) / m)
+        return _forward(x, self._shrink * self.gamma, self.beta, self._shrink**2 * self.eps)
+
+    def backward(self, dy):
+        dx = super().backward(dy)
+        self.dgamma = self._shrink * self.dgamma
+        return dx
+
+    def _update(self, batch_mean, batch_var, m):
+        std = np.sqrt(self.running_var)
+        super()._update(batch_mean, batch_var, m)
+        old, new = self._weights()
+        self.running_var = (old * std + new * np.sqrt(unbiased_variance(batch_var, m))) ** 2
+
+
+_PECULIAR = {
+    "haiku": _Divided,
+    "caffe": _Divided,
+    "equinox_batch": _Divided,
+    "equinox_ema": _ReadsAverage,
+    "makemore": _Makemore,
+}
 
 _BATCH = (None, None, ...)  # (N, C, *spatial)
 

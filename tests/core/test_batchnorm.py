@@ -371,12 +371,20 @@ def test_the_running_averages_are_float64_under_float32_input():
     [
         # batch 1, 5: mean 3, variance 4 (biased) or 8
         ("pytorch", 0.9, 0.3, 0.9 + 0.8, 1e-5),
+        ("mlx", 0.9, 0.3, 0.9 + 0.8, 1e-5),
         ("keras", 0.99, 0.03, 0.99 + 0.04, 1e-3),
         ("tf_keras_fused", 0.99, 0.03, 0.99 + 0.08, 1e-3),
         ("flax", 0.99, 0.03, 0.99 + 0.04, 1e-5),
+        ("flax_nnx", 0.99, 0.03, 0.99 + 0.04, 1e-5),
         ("onnx", 0.9, 0.3, 0.9 + 0.4, 1e-5),
         ("cs231n", 0.9, 0.3, 0.4, 1e-5),
         ("d2l", 0.9, 0.3, 0.9 + 0.4, 1e-5),
+        ("paddle", 0.9, 0.3, 0.9 + 0.4, 1e-5),
+        ("haiku", 0.9, 3.0, 4.0, 1e-5),
+        ("caffe", 0.999, 3.0, 8.0, 1e-5),
+        ("equinox_batch", 0.99, 3.0, 4.0 + 0.99 / 0.01, 1e-5),
+        ("equinox_ema", 0.99, 3.0, 4.0, 1e-5),
+        ("makemore", 0.999, 0.003, (0.999 + 0.001 * 8**0.5) ** 2, 0.0),
     ],
 )
 def test_one_batch_like_each_framework(name, momentum, running_mean, running_var, eps):
@@ -392,14 +400,102 @@ def test_one_batch_like_each_framework(name, momentum, running_mean, running_var
 def test_a_batch_of_one_like_each_framework(name):
     layer = BatchNorm.like(name, 2)
     layer.beta = np.array([3.0, 4.0])
-    if FRAMEWORKS[name].single_example == "beta":
-        np.testing.assert_array_equal(layer([[7.0, 8.0]]), [[3.0, 4.0]])
-        assert layer.num_batches_tracked == 1
+    single = FRAMEWORKS[name].single_example
+    if single in ("beta", "average", "input"):  # a first batch of one is its own average
+        np.testing.assert_array_equal(layer([[7.0, 8.0]]), [[7.0, 8.0] if single == "input" else [3.0, 4.0]])
+        assert layer.num_batches_tracked == (single != "input")
         return
-    message = "becomes NaN" if FRAMEWORKS[name].single_example == "nan" else "a single value has no variance"
+    message = "becomes NaN" if single.startswith("nan") else "a single value has no variance"
     with pytest.raises(ValueError, match=f"x must have at least 2 values per channel .*{message}"):
         layer([[7.0, 8.0]])
     assert layer.num_batches_tracked == 0
+
+
+def test_a_divisor_that_keras_does_not_have_refuses_a_batch_of_one():
+    with pytest.raises(ValueError, match="at least 2 values per channel"):
+        BatchNorm.like("keras", 1, unbiased=True)([[7.0]])
+
+
+def test_every_framework_is_built_with_its_own_layer():
+    assert {name for name in FRAMEWORKS if type(BatchNorm.like(name, 1)) is not BatchNorm} == {
+        name
+        for name, f in FRAMEWORKS.items()
+        if (f.training, f.training_var_unbiased, f.start) != ("batch", False, "kept")
+    }
+
+
+def test_divided_averages_are_free_of_a_start_at_0():
+    for name in ("haiku", "caffe"):
+        layer = BatchNorm.like(name, 3, momentum=0.9, unbiased=False)
+        batches = batches_of((4, 3), 5)
+        statistics = [batch_statistics(x) for x in batches]
+        for x in batches:
+            layer(x)
+        for ours, history in zip((layer.running_mean, layer.running_var), zip(*statistics)):
+            expected = exponential_moving_average(np.array(history), 0.9, debias=True)[-1]
+            np.testing.assert_allclose(ours, expected, rtol=1e-12)
+
+
+def test_equinox_divides_a_variance_that_starts_at_1_as_if_it_had_started_at_0():
+    layer = BatchNorm.like("equinox_batch", 1)
+    read = {}
+    for step in range(1, 101):
+        layer([[-2.0], [2.0]])
+        read[step] = layer.running_var[0]
+        assert read[step] == pytest.approx(4 + 0.99**step / (1 - 0.99**step), rel=1e-12)
+    assert [round(read[step], 1) for step in (1, 21, 100)] == [103.0, 8.3, 4.6]
+
+
+def test_equinox_by_default_normalises_training_by_its_averages():
+    layer = BatchNorm.like("equinox_ema", 3, momentum=0.75)
+    first, second, _ = batches_of((4, 3), 3)
+    expected, _ = batch_norm_forward(first, np.ones(3), np.zeros(3))
+    np.testing.assert_allclose(layer(first), expected, rtol=1e-10)  # the first is its own average
+    y = layer(second)
+    mean, var = (0.75 * a + 0.25 * b for a, b in zip(batch_statistics(first), batch_statistics(second)))
+    np.testing.assert_allclose(y, batch_norm_inference(second, mean, var, np.ones(3), np.zeros(3)), rtol=1e-12)
+    np.testing.assert_array_equal(layer.eval()(second), y)  # training is prediction here
+
+
+def test_makemore_divides_by_m_minus_1_in_training_too():
+    x = random_case((4, 3))[0]
+    y = BatchNorm.like("makemore", 3)(x)
+    np.testing.assert_allclose(y, (x - x.mean(axis=0)) / x.std(axis=0, ddof=1), rtol=1e-12)
+
+
+@pytest.mark.parametrize("before", [0, 1, 3])
+@pytest.mark.parametrize("name", ["equinox_batch", "equinox_ema", "makemore"])
+@pytest.mark.parametrize("shape", [(6, 3), (4, 3, 5)])
+def test_gradients_like_a_framework_against_finite_differences(name, before, shape):
+    x, gamma, beta, dy = random_case(shape, seed=1)
+
+    def layer(gamma=gamma, beta=beta):
+        built = BatchNorm.like(name, 3, momentum=0.6)
+        built.gamma, built.beta = gamma, beta
+        for batch in batches_of(shape, before):
+            built(batch)
+        return built
+
+    ours = layer()
+    ours(x)
+    gradients = ours.backward(dy), ours.dgamma, ours.dbeta
+    functions = (lambda x: layer()(x), lambda gamma: layer(gamma=gamma)(x), lambda beta: layer(beta=beta)(x))
+    for gradient, function, at in zip(gradients, functions, (x, gamma, beta)):
+        np.testing.assert_allclose(gradient, numerical_gradient(function, at, dy), rtol=1e-6, atol=1e-8)
+
+
+@pytest.mark.parametrize("name", FRAMEWORKS)
+def test_precision_is_that_of_x_like_every_framework(name):
+    layer = BatchNorm.like(name, 3)
+    x, dy = random_case((4, 3), dtype="float32")[0], random_case((4, 3), dtype="float32")[3]
+    for _ in range(2):
+        assert layer(x).dtype == layer.backward(dy).dtype == np.float32
+    assert layer.running_mean.dtype == layer.running_var.dtype == np.float64
+
+
+def test_divided_averages_refuse_a_momentum_of_1():
+    with pytest.raises(ValueError, match="^momentum must be below 1"):
+        BatchNorm.like("haiku", 1, momentum=1.0)([[1.0], [2.0]])
 
 
 def test_overrides_are_in_our_convention():
@@ -460,7 +556,7 @@ NAN = float("nan")
         (lambda: BatchNorm(3)(X), "x"),
         (lambda: BatchNorm(3).eval()(X), "x"),
         (lambda: BatchNorm(2)([[1.0, 2.0]]), "x"),
-        (lambda: BatchNorm.like("caffe", 2), "framework"),
+        (lambda: BatchNorm.like("caffe2", 2), "framework"),
     ],
 )
 def test_bad_values_are_named(call, name):

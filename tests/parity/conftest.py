@@ -118,3 +118,13 @@ def rounding():
         return (4 * max(map(len, rows)) * cancelled ** (1 + fast_variance) + 2 * updates) * eps
 
     return rounding
+
+
+@pytest.fixture
+def freed():
+    """Bound what dividing by 1 - p**t adds in float32, for a framework that stores p as float32.
+
+    p is off by eps/2 at most, so p**t by t * eps/2 of itself, and beside 1 - p**t that is largest at t = 1. The power
+    and the difference round once more each, which counts as much again.
+    """
+    return lambda p: np.finfo(np.float32).eps / (1 - p)

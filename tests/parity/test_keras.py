@@ -99,7 +99,7 @@ def test_a_batch_of_one_comes_out_as_beta_and_shrinks_the_running_variance(draw,
 def test_a_wrong_number_of_channels_is_refused_by_both():
     with pytest.raises(ValueError, match="expected axis -1 of input shape to have value 5"):
         keras_layer((4, C))(torch.ones(4, C + 1), training=True)
-    with pytest.raises(ValueError, match=r"x must have 5 channels .*got shape \(4, 6\)"):
+    with pytest.raises(ValueError, match=r"x must have shape \(any, 5, \.\.\.\), got \(4, 6\)"):
         BatchNorm.like("keras", C)(np.ones((4, C + 1)))
 
 

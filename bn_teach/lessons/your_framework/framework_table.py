@@ -2,12 +2,16 @@
 
 What a framework's own documentation writes down (its momentum, and what that weighs) is in
 `bn_teach.frameworks`. The rest of a row is measured here: a layer `BatchNorm.like(name, 1)` is given a
-batch, and then a batch of one. tests/parity hold those layers to the frameworks themselves.
+few batches, and then a batch of one. tests/parity hold those layers to the frameworks themselves.
+
+Fifteen rows are too many to take in: rows that differ in nothing but the name are shown as one, and what training is
+normalised by, and what becomes of the start, is said once for all rows that share it.
 """
 
 import html
 import math
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass, replace
+from itertools import groupby
 
 import numpy as np
 
@@ -17,6 +21,7 @@ from bn_teach.frameworks import FRAMEWORKS
 
 _BATCH = np.array([[7.0], [13.0], [10.0], [14.0], [6.0]])  # mean 10, biased variance 10
 _TINY = 1e-4 * _BATCH  # a variance of 1e-7, so small that eps shows
+_FACTOR = {"n": 1.0, "n-1": 5 / 4}  # of the biased variance of five values
 
 
 @dataclass(frozen=True)
@@ -27,41 +32,51 @@ class Row:
     ----------
     framework : str
         As people write it.
-    own_momentum : float
-        The default, in the framework's own convention.
+    own_momentum : float or None
+        The default, in the framework's own convention; None where there is none.
     weighs : str
         What that number multiplies: "old" estimate or "new" batch.
     kept : float
-        Weight that the old estimate had in the update.
+        Weight that the old estimate has in an update: how much less a batch counts than the next one.
+    training : str
+        What a training batch is normalised by: its own statistics, the variance divided by "n" or "n-1",
+        or the "average".
     divisor : str
-        The variance that went into the running variance divides by "n" or "n-1".
+        The variance that goes into the running variance divides by "n" or "n-1".
+    averages : str
+        What is averaged: "variances" or "standard deviations".
     eps : float
         Added to the variance under the root.
     start : tuple of float
         Running mean and variance before the first batch.
     start_is_given : bool
         Whether the framework leaves those two to its user.
+    start_is : str
+        What the first batches make of them: "kept", "divided" out, divided out of the "mean only", or "replaced".
     after : tuple of float
         After one batch with mean 10 and variance 10 (divided by n, which is 5).
     batch_of_one : str
-        What came of training on a single value, 3 in a layer with beta = 0.5: refused, or the output.
+        What came of training on a single value next, 3 in a layer with beta = 0.5: refused, or the output.
         Where the framework gives NaN our layer refuses, and the row says so.
     """
 
     framework: str
-    own_momentum: float
+    own_momentum: float | None
     weighs: str
     kept: float
+    training: str
     divisor: str
+    averages: str
     eps: float
     start: tuple
     start_is_given: bool
+    start_is: str
     after: tuple
     batch_of_one: str
 
 
 def run_framework(name):
-    """Run a framework's layer on a batch and on a batch of one, and note what it does.
+    """Run a framework's layer on a few batches and on a batch of one, and note what it does.
 
     Parameters
     ----------
@@ -82,20 +97,24 @@ def run_framework(name):
     start = _running(layer)
     layer(_BATCH)
     after = _running(layer)
-    batch_mean, batch_var = _BATCH.mean(), _BATCH.var()
-    kept = (after[0] - batch_mean) / (start[0] - batch_mean)
-    taken = (after[1] - kept * start[1]) / (1 - kept)
+    # Means start at 0, so of batches with means 0, 1, 0 and 0, 0, 1 only the one with mean 1 is in the average.
+    kept = _running_mean(name, 0, 1, 0) / _running_mean(name, 0, 0, 1)
+    training, divisor = _training(name), _divisor(name)
+    start_is = _start_is(name, kept, after, divisor)
     return Row(
         framework=framework.name,
         own_momentum=framework.default_momentum,
         weighs=framework.momentum_weighs,
         kept=_tidy(kept),
-        divisor="n" if math.isclose(taken, batch_var) else "n-1",
-        eps=_tidy(_eps(BatchNorm.like(name, 1))),
+        training=training,
+        divisor=divisor,
+        averages=_averages(name),
+        eps=_eps(name, _FACTOR.get(training, 1.0)),
         start=start,
-        start_is_given=framework.initial_mean is None,
+        start_is_given=framework.initial_mean is None and start_is == "kept",
+        start_is=start_is,
         after=tuple(_tidy(value) for value in after),
-        batch_of_one=_batch_of_one(BatchNorm.like(name, 1), framework.single_example),
+        batch_of_one=_batch_of_one(layer, framework.single_example),
     )
 
 
@@ -110,6 +129,7 @@ class FrameworkTable:
     Attributes
     ----------
     rows : tuple of Row
+        One for each framework, also where the table shows several as one.
 
     Examples
     --------
@@ -121,23 +141,26 @@ class FrameworkTable:
         self.rows = tuple(run_framework(name) for name in names or FRAMEWORKS)
 
     def __str__(self):
-        lines = [_HEADS, *(_cells(row) for row in self.rows)]
-        widths = [max(map(len, column)) for column in zip(*lines)]
-        text = "\n".join("  ".join(cell.ljust(w) for cell, w in zip(line, widths)).rstrip() for line in lines)
-        return f"{_CAPTION}\n\n{text}"
+        groups = _groups(self.rows)
+        widths = [max(map(len, column)) for column in zip(_HEADS, *(cells for _, rows in groups for cells in rows))]
+
+        def line(cells):
+            return "  ".join(cell.ljust(width) for cell, width in zip(cells, widths)).rstrip()
+
+        blocks = [[line(_HEADS)], *([title, *map(line, rows)] for title, rows in groups)]
+        return "\n\n".join([_CAPTION, *("\n".join(block) for block in blocks)])
 
     __repr__ = __str__
 
     def _repr_html_(self):
         head = "".join(f'<th scope="col">{html.escape(name)}</th>' for name in _HEADS)
-        body = "".join(
-            f'<tr><th scope="row">{html.escape(name)}</th>'
-            + "".join(f"<td{_NO_WRAP * (len(cell) < 12)}>{html.escape(cell)}</td>" for cell in cells)
-            + "</tr>"
-            for name, *cells in map(_cells, self.rows)
+        bodies = "".join(
+            f'<tbody><tr><th scope="rowgroup" colspan="{len(_HEADS)}" style="text-align: start">{html.escape(title)}'
+            f"</th></tr>{''.join(map(_html_row, rows))}</tbody>"
+            for title, rows in _groups(self.rows)
         )
         caption = f'<caption style="text-align: start; caption-side: bottom">{html.escape(_CAPTION)}</caption>'
-        return f"<table>{caption}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+        return f"<table>{caption}<thead><tr>{head}</tr></thead>{bodies}</table>"
 
 
 _HEADS = (
@@ -153,45 +176,130 @@ _HEADS = (
 )
 _CAPTION = (
     "Each row was run when this table was made. One batch: n = 5 values with mean 10 and variance 10 (12.5 if divided "
-    "by n-1). Batch of one: training on the single value 3, in a layer whose beta is 0.5."
+    "by n-1). Batch of one: training goes on with the single value 3, in a layer whose beta is 0.5. p is what the old "
+    "estimate keeps, t the number of mini-batches so far."
 )
+_TRAINING = {
+    "n": "Training normalises a mini-batch by its own mean and variance (divided by n).",
+    "n-1": "Training normalises a mini-batch by its own mean and variance (divided by n-1).",
+    "average": "Training too normalises by the running averages, so momentum changes what is learnt.",
+}
+_START = {
+    "kept": "The start stays in the averages, and fades.",
+    "divided": "What is read is divided by 1 - p^t: the start is gone after one batch.",
+    "mean only": "What is read is divided by 1 - p^t. That frees the mean of its start at 0; the variance starts at 1, "
+    "and comes out far too large at first.",
+    "replaced": "The first batch takes the place of a start.",
+}
 _NO_WRAP = ' style="white-space: nowrap"'
 
 
+def _groups(rows):
+    """What rows have in common, in words, and the cells of those rows, the same ones only once."""
+    # In the order in which the first of each kind comes.
+    titles = [_title(row) for row in rows]
+    ordered = sorted(zip(titles, rows), key=lambda pair: titles.index(pair[0]))
+    return [
+        (title, [_cells(alike) for alike in _folded([row for _, row in group])])
+        for title, group in groupby(ordered, key=lambda pair: pair[0])
+    ]
+
+
+def _title(row):
+    roots = "Standard deviations are averaged, not variances." if row.averages != "variances" else ""
+    return " ".join(filter(None, (_TRAINING[row.training], _START[row.start_is], roots)))
+
+
+def _folded(rows):
+    """Rows that differ in nothing but the name become one, with all their names."""
+    alike = {}
+    for row in rows:
+        alike.setdefault(astuple(replace(row, framework="")), []).append(row)
+    return [replace(same[0], framework=", ".join(row.framework for row in same)) for same in alike.values()]
+
+
 def _cells(row):
+    none = row.own_momentum is None
+    start = "none" if row.start_is == "replaced" else _pair(row.start)
     return (
         row.framework,
-        f"{row.own_momentum:g}",
+        f"yours (here {row.kept:g})" if none else f"{row.own_momentum:g}",
         f"the {row.weighs}",
         f"{row.kept:g}",
         row.divisor,
         f"{row.eps:g}",
-        f"yours (here {_pair(row.start)})" if row.start_is_given else _pair(row.start),
+        f"yours (here {start})" if row.start_is_given else start,
         _pair(row.after),
         row.batch_of_one,
     )
+
+
+def _html_row(cells):
+    name, *cells = cells
+    data = "".join(f"<td{_NO_WRAP * (len(cell) < 12)}>{html.escape(cell)}</td>" for cell in cells)
+    return f'<tr><th scope="row">{html.escape(name)}</th>{data}</tr>'
 
 
 def _pair(values):
     return ", ".join(f"{value:g}" for value in values)
 
 
+def _fed(name, *batches, **overrides):
+    layer = BatchNorm.like(name, 1, **overrides)
+    for batch in batches:
+        layer(batch)
+    return layer
+
+
 def _running(layer):
     return float(layer.running_mean[0]), float(layer.running_var[0])
 
 
-def _eps(layer):
+def _running_mean(name, *means):
+    return _running(_fed(name, *(_BATCH - 10 + mean for mean in means)))[0]
+
+
+def _divisor(name):
+    """Without memory the running variance is the batch's own."""
+    _, variance = _running(_fed(name, _BATCH, momentum=0.0))
+    return "n" if math.isclose(variance, _BATCH.var()) else "n-1"
+
+
+def _start_is(name, kept, after, divisor):
+    """Tell by mean and variance after one batch, and by whether a second has no more weight than any other."""
+    mean_is_free, variance_is_free = map(math.isclose, after, (_BATCH.mean(), _BATCH.var() * _FACTOR[divisor]))
+    if not mean_is_free:
+        return "kept"
+    if math.isclose(_running_mean(name, 0, 1), 1 - kept):
+        return "replaced"
+    return "divided" if variance_is_free else "mean only"
+
+
+def _training(name):
+    """Tell whether a batch that follows another is normalised by its own standard deviation, and by which."""
+    y = _fed(name, _BATCH + 5)(2 * _BATCH)
+    std = (2 * _BATCH[1, 0] - 20) / y[1, 0]
+    return next((by for by, factor in _FACTOR.items() if math.isclose(std**2, 40 * factor, rel_tol=1e-3)), "average")
+
+
+def _averages(name):
+    """Stretch a last batch two- and threefold: an average of variances goes up as its variance does, by 3 and by 8."""
+    once, twice, thrice = (_running(_fed(name, _BATCH, stretch * _BATCH))[1] for stretch in (1, 2, 3))
+    return "variances" if math.isclose((thrice - once) / (twice - once), 8 / 3) else "standard deviations"
+
+
+def _eps(name, factor):
     """Read eps off an output: (x - mean) / y is the root of variance + eps."""
-    y = layer(_TINY)
-    return ((_TINY[0, 0] - _TINY.mean()) / y[0, 0]) ** 2 - _TINY.var()
+    y = _fed(name)(_TINY)
+    return _tidy(round(((_TINY[0, 0] - _TINY.mean()) / y[0, 0]) ** 2 - factor * _TINY.var(), 15))
 
 
 def _batch_of_one(layer, documented):
     layer.beta[:] = 0.5
     try:
-        return f"gives {layer(np.array([[3.0]])).item():g}"
+        return f"gives {layer(np.array([[3.0]])).item():.3g}"
     except ValueError:
-        return "NaN on a GPU (refused here)" if documented == "nan" else "refused"
+        return {"nan": "NaN on a GPU (refused here)", "nan everywhere": "NaN (refused here)"}.get(documented, "refused")
 
 
 def _tidy(value):
