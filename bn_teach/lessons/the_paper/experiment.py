@@ -5,7 +5,8 @@ mini-batches of 60, small random Gaussian weights, no learning rate stated. Ours
 the same, and the learning rate tuned for both sides.
 
 All runs of the grid take a quarter of an hour, so their accuracy curves come with the package
-(`load_race`). ``python tools/figure1.py`` measures and writes them again.
+(`load_race`); so do those of fresh seeds at the learning rates that were chosen (`load_fresh`).
+``python tools/figure1.py`` measures and writes both again.
 """
 
 import ast
@@ -15,20 +16,22 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
 from bn_teach import _checks
 from bn_teach._threads import one_blas_thread
 from bn_teach.data import load_digits
 from bn_teach.network import Network
-from bn_teach.replay import replay
+from bn_teach.replay import at_the_end, replay
 from bn_teach.training import Recording, TrainingConfig, train
 
 SETUP = TrainingConfig(batch_size=60, steps=2000, hidden=(100, 100, 100), activation="sigmoid", weight_scale=0.1)
 WEIGHT_SCALES = (0.1, 0.3)
 LEARNING_RATES = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
-SEEDS = tuple(range(8))
+SEEDS, FRESH_SEEDS = tuple(range(8)), tuple(range(8, 24))
+LOOKS = (1, 5)  # ways of counting: the first look over the line, or the first of five in a row
 PERCENTILES = (15, 50, 85)
-SHIPPED = Path(__file__).with_name("figure1.npz")
+SHIPPED, SHIPPED_FRESH = (Path(__file__).with_name(name) for name in ("figure1.npz", "figure1_fresh.npz"))
 
 
 def binary_digits():
@@ -64,6 +67,26 @@ def grid():
     ]
 
 
+def fresh_grid(race):
+    """List the runs that judge what a race has chosen: its tuned learning rates to 0.90, on seeds that it has not seen.
+
+    Parameters
+    ----------
+    race : Race
+
+    Returns
+    -------
+    list of TrainingConfig
+    """
+    return [
+        replace(SETUP, weight_scale=scale, batch_norm=norm, learning_rate=rate, seed=seed)
+        for scale in WEIGHT_SCALES
+        for norm in (False, True)
+        for rate in sorted({race.tuned(0.90, scale, batch_norm=norm, looks=looks)[0] for looks in LOOKS})
+        for seed in FRESH_SEEDS
+    ]
+
+
 @dataclass(frozen=True, eq=False)
 class Race:
     """Accuracy curves of R runs at K checkpoints.
@@ -88,19 +111,25 @@ class Race:
     correct: np.ndarray
     images: int
 
-    def steps_to(self, accuracy):
-        """Return the first checkpoint of each run at which it is that accurate, shape (R,); inf: never."""
+    def steps_to(self, accuracy, *, looks=1):
+        """Return the first checkpoint of each run at which it is that accurate, shape (R,); inf: never.
+
+        With more `looks`, the first of so many in a row at which it is.
+        """
         accuracy = _checks.number("accuracy", accuracy, 0.0, 1.0)
-        there = self.correct >= accuracy * self.images
+        looks = _checks.integer("looks", looks, 1, len(self.steps))
+        there = sliding_window_view(self.correct >= accuracy * self.images, looks, axis=1).all(axis=2)
         return np.where(there.any(axis=1), self.steps[there.argmax(axis=1)].astype(np.float64), np.inf)
 
-    def tuned(self, accuracy, weight_scale, *, batch_norm):
+    def tuned(self, accuracy, weight_scale, *, batch_norm, looks=1):
         """Find the learning rate that gets to an accuracy in the fewest steps, in the median over the seeds.
 
         Parameters
         ----------
         accuracy, weight_scale : float
         batch_norm : bool
+        looks : int
+            How many checkpoints in a row count as there.
 
         Returns
         -------
@@ -108,29 +137,45 @@ class Race:
         steps : numpy.ndarray, shape (seeds,)
             Of each seed, in order, at that learning rate; inf: never.
         """
-        side = (self.weight_scale == weight_scale) & (self.batch_norm == batch_norm)
-        if not side.any():
-            raise ValueError(
-                f"weight_scale must be one of {', '.join(map(str, np.unique(self.weight_scale)))}, got {weight_scale}"
-            )
-        steps = self.steps_to(accuracy)
+        side = self._side(weight_scale, batch_norm)
+        steps = self.steps_to(accuracy, looks=looks)
         by_rate = {rate: steps[side & (self.learning_rate == rate)] for rate in np.unique(self.learning_rate[side])}
         # Where medians tie (never, and never), the mean of 1/steps decides.
         best = min(by_rate, key=lambda rate: (np.median(by_rate[rate]), -np.mean(1 / by_rate[rate])))
         return float(best), by_rate[best]
 
-    def times_fewer(self, accuracy, weight_scale):
+    def times_fewer(self, accuracy, weight_scale, *, looks=1, judged=None):
         """Return how many times fewer steps batch norm needs, for each seed, both sides tuned.
 
-        The two runs of one seed start from the same weights and see the same mini-batches.
+        The two runs of one seed start from the same weights and see the same mini-batches. With another race as
+        `judged`, learning rates are chosen by this one, and steps counted in that one.
         """
-        (_, without), (_, with_norm) = (self.tuned(accuracy, weight_scale, batch_norm=b) for b in (False, True))
+        rates = [self.tuned(accuracy, weight_scale, batch_norm=norm, looks=looks)[0] for norm in (False, True)]
+        race = self if judged is None else judged
+        steps = race.steps_to(accuracy, looks=looks)
+        without, with_norm = (steps[race._runs(weight_scale, *side)] for side in zip((False, True), rates))
         with np.errstate(invalid="ignore"):  # where neither gets there, there is no ratio
             return without / with_norm
 
+    def at_the_end(self, weight_scale, *, batch_norm, learning_rate):
+        """Return the accuracy at the end of the runs of one learning rate, in percent, shape (seeds,)."""
+        runs = self._runs(weight_scale, batch_norm, learning_rate)
+        return 100 * at_the_end(self.correct[runs] / self.images)
+
+    def _side(self, weight_scale, batch_norm):
+        side = (self.weight_scale == weight_scale) & (self.batch_norm == batch_norm)
+        if not side.any():
+            raise ValueError(
+                f"weight_scale must be one of {', '.join(map(str, np.unique(self.weight_scale)))}, got {weight_scale}"
+            )
+        return side
+
+    def _runs(self, weight_scale, batch_norm, learning_rate):
+        return self._side(weight_scale, batch_norm) & (self.learning_rate == learning_rate)
+
     def arriving_rates(self, accuracy, weight_scale, *, batch_norm):
         """List the learning rates at which every seed gets to an accuracy before the race ends."""
-        side = (self.weight_scale == weight_scale) & (self.batch_norm == batch_norm)
+        side = self._side(weight_scale, batch_norm)
         there = np.isfinite(self.steps_to(accuracy))
         rates = np.unique(self.learning_rate[side])
         return [float(rate) for rate in rates if there[side & (self.learning_rate == rate)].all()]
@@ -149,7 +194,26 @@ def load_race():
     >>> bool(np.median(race.times_fewer(0.90, weight_scale=0.1)) > 2)
     True
     """
-    with SHIPPED.open("rb") as opened, np.load(opened, allow_pickle=False) as stored:
+    return _read(SHIPPED)
+
+
+def load_fresh():
+    """Read the runs on fresh seeds that come with the package; see `fresh_grid`.
+
+    Returns
+    -------
+    Race
+
+    Examples
+    --------
+    >>> len(load_race().times_fewer(0.90, 0.1, judged=load_fresh()))
+    16
+    """
+    return _read(SHIPPED_FRESH)
+
+
+def _read(path):
+    with path.open("rb") as opened, np.load(opened, allow_pickle=False) as stored:
         return Race(**{**stored, "images": int(stored["images"])})
 
 
@@ -216,13 +280,15 @@ def run_side(config):
 
 
 @one_blas_thread
-def sigmoid_inputs(recording):
+def sigmoid_inputs(recording, *, own_batch=False):
     """What the sigmoids of the last hidden layer are given at each checkpoint: percentiles over the training images.
 
     Parameters
     ----------
     recording : Recording
         With batch norm, the images pass through it under the statistics of Algorithm 2.
+    own_batch : bool
+        Each image under those of a mini-batch that it is in instead, as in training and in the paper.
 
     Returns
     -------
@@ -234,8 +300,12 @@ def sigmoid_inputs(recording):
     rows = []
     for k, network in enumerate(recording.networks()):
         below = Network(network.layers[:-2])  # without the last sigmoid, and the scores above it
-        means, variances = recording.algorithm2_mean, recording.algorithm2_var
-        inputs = below.inference(below.layers[0](x), [(mean[k], var[k]) for mean, var in zip(means, variances)])
+        z = below.layers[0](x)
+        if own_batch:
+            inputs = below.scores_by_batch(z, recording.config.batch_size)
+        else:
+            means, variances = recording.algorithm2_mean, recording.algorithm2_var
+            inputs = below.inference(z, [(mean[k], var[k]) for mean, var in zip(means, variances)])
         rows.append(np.percentile(inputs, PERCENTILES, axis=0))
     return np.array(rows, dtype=np.float64)
 
@@ -271,6 +341,33 @@ def widening(inputs):
     """
     wide = inputs[:, 2] - inputs[:, 0]
     return wide[0] / wide[-1]
+
+
+@one_blas_thread
+def readings_apart(network, x, m, *, shuffles=8):
+    """Variances of Algorithm 2 by its first reading, over those by its second, for each batch norm layer.
+
+    First reading: mini-batches go through the network in training mode. Second: lower layers have been replaced
+    already, which makes it one pass of all examples.
+
+    Parameters
+    ----------
+    network : Network
+    x : numpy.ndarray, shape (N, D)
+    m : int
+    shuffles : int
+        Orders of the examples that the first reading is averaged over.
+
+    Returns
+    -------
+    numpy.ndarray, shape (L,)
+        The middle one of each layer's units.
+    """
+    z, rng = network.layers[0](x), np.random.default_rng(0)
+    second = [var for _, var in network.population_statistics(z)]
+    found = (network.algorithm2_statistics(z[rng.permutation(len(z))], m) for _ in range(shuffles))
+    first = [np.mean(layer, axis=0) for layer in zip(*([var for _, var in one] for one in found))]
+    return np.array([np.median(one / other) for one, other in zip(first, second)])
 
 
 def listing(function):

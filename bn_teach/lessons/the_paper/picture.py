@@ -2,13 +2,13 @@
 
 import numpy as np
 
-from bn_teach.lessons.shared.panels import BATCH, EXACT, RUNNING, Picture, line, panels
+from bn_teach.lessons.shared.panels import BATCH, EXACT, WITHOUT, Picture, line, panels
 from bn_teach.lessons.the_paper.experiment import PERCENTILES
 
 _WITHOUT, _WITH = "without batch norm", "with batch norm"
 _TARGETS = (0.90, 0.93)
 _LINES = {f"accuracy {target:.2f}": (1, "0.90 and 0.93", line(BATCH, "dot", 1)) for target in _TARGETS}
-for _panel, _side, _color, _dash in ((2, _WITHOUT, EXACT, "dash"), (3, _WITH, RUNNING, "solid")):
+for _panel, _side, _color, _dash in ((2, _WITHOUT, WITHOUT, "dash"), (3, _WITH, EXACT, "solid")):
     _LINES[f"accuracy {_side}"] = (1, _side, line(_color, _dash))
     for _percentile in PERCENTILES:
         _width = 2.5 if _percentile == 50 else 1.2
