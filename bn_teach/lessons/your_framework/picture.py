@@ -2,9 +2,10 @@
 
 import numpy as np
 
-from bn_teach.lessons.shared.panels import BATCH, EXACT, RUNNING, Picture, line, panels
+from bn_teach.lessons.shared.panels import BATCH, RUNNING, Picture, line, panels
 
 _OWN, _NEAREST = "the momentum it has", "the nearest"
+_LAST = "#3E9BD6"  # of the last layer: running statistics are blue, whichever layer they are of
 _HARDLY = 1.5  # off by less than this many times the least, a layer could hardly do better
 
 
@@ -14,7 +15,7 @@ def _marks(symbol, size):
 
 
 def axes(report):
-    """Draw momenta across, a line for each layer, blue (the first) to orange (the last), and marks; all still empty.
+    """Draw momenta across, a line for each layer from dark blue (first) to light blue (last), and marks; all empty.
 
     Parameters
     ----------
@@ -87,7 +88,7 @@ def _places(report, momenta):
 
 def _between(share):
     """A colour between that of the first layer and that of the last."""
-    first, last = (np.array([int(color[i : i + 2], 16) for i in (1, 3, 5)]) for color in (RUNNING, EXACT))
+    first, last = (np.array([int(color[i : i + 2], 16) for i in (1, 3, 5)]) for color in (RUNNING, _LAST))
     red, green, blue = np.rint(first + share * (last - first)).astype(int)
     return f"#{red:02X}{green:02X}{blue:02X}"
 

@@ -1,5 +1,6 @@
 """Figure 1: the shipped race against runs of today, what sigmoids are given, the picture, and the questions."""
 
+import itertools
 import threading
 from dataclasses import replace
 
@@ -11,16 +12,21 @@ from figure1 import run_race
 from bn_teach import PaperFigure
 from bn_teach.lessons.questions import QUESTIONS
 from bn_teach.lessons.the_paper.experiment import (
+    FRESH_SEEDS,
     LEARNING_RATES,
+    LOOKS,
     SEEDS,
     SETUP,
     WEIGHT_SCALES,
     Race,
     Side,
     binary_digits,
+    fresh_grid,
     grid,
     listing,
+    load_fresh,
     load_race,
+    readings_apart,
     run_side,
     sigmoid_inputs,
     travel,
@@ -67,6 +73,18 @@ def test_the_shipped_race_is_the_whole_grid(race):
     assert race.images == len(binary_digits().validation_x)
 
 
+def test_fresh_seeds_are_run_at_the_chosen_rates_and_were_no_part_of_the_choice(race):
+    fresh = load_fresh()
+    columns = zip(*(getattr(fresh, name).tolist() for name in ("weight_scale", "batch_norm", "learning_rate", "seed")))
+    assert list(columns) == [(c.weight_scale, c.batch_norm, c.learning_rate, c.seed) for c in fresh_grid(race)]
+    assert not set(FRESH_SEEDS) & set(SEEDS)
+    assert len(FRESH_SEEDS) >= 16
+    assert np.array_equal(fresh.steps, race.steps)
+    for scale in WEIGHT_SCALES:
+        for looks in LOOKS:
+            assert len(race.times_fewer(0.90, scale, looks=looks, judged=fresh)) == len(FRESH_SEEDS)
+
+
 @pytest.mark.parametrize(("norm", "rate", "scale"), [(False, 2.0, 0.3), (True, 1.0, 0.1), (True, 0.2, 0.3)])
 def test_a_sample_of_the_shipped_rows_comes_out_again(race, norm, rate, scale):
     # 300 steps of each; float32 on another processor may decide single images differently.
@@ -83,8 +101,8 @@ def test_a_sample_of_the_shipped_rows_comes_out_again(race, norm, rate, scale):
 @pytest.mark.parametrize("target", [0.90, 0.93])
 @pytest.mark.parametrize("scale", WEIGHT_SCALES)
 def test_the_best_learning_rates_lie_inside_the_grid(race, target, scale):
-    for norm in (False, True):
-        rate, _ = race.tuned(target, scale, batch_norm=norm)
+    for norm, looks in itertools.product((False, True), LOOKS):
+        rate, _ = race.tuned(target, scale, batch_norm=norm, looks=looks)
         assert min(LEARNING_RATES) < rate < max(LEARNING_RATES)
 
 
@@ -96,6 +114,9 @@ def test_the_race_says_what_the_notebook_says(race):
     assert 3 < middle[0.3, 0.93] < 4
     assert np.isfinite(times[0.1, 0.93]).sum() == 3
     assert all(value.min() > 1.5 for value in times.values())
+    lasting = {scale: np.median(race.times_fewer(0.90, scale, looks=5)) for scale in WEIGHT_SCALES}
+    assert 7 < lasting[0.1] < 8
+    assert 2 < lasting[0.3] < 3
     for scale, without in ((0.1, 3), (0.3, 5)):
         assert race.arriving_rates(0.90, scale, batch_norm=True) == list(LEARNING_RATES)
         assert len(race.arriving_rates(0.90, scale, batch_norm=False)) == without
@@ -109,6 +130,26 @@ def test_steps_to_is_the_first_checkpoint_there_or_never():
     assert race.steps_to(0.9).tolist() == [20, 10, np.inf]
     with pytest.raises(ValueError, match="accuracy must be a finite number from 0"):
         race.steps_to(90)
+
+
+def test_more_looks_must_follow_each_other():
+    race = a_race([[9, 8, 9], [8, 9, 9], [9, 9, 8], [9, 9, 9]])
+    assert race.steps_to(0.9, looks=2).tolist() == [np.inf, 20, 10, 10]
+    assert race.steps_to(0.9, looks=3).tolist() == [np.inf, np.inf, np.inf, 10]
+    with pytest.raises(ValueError, match="looks must be a whole number from 1 to 3"):
+        race.steps_to(0.9, looks=4)
+
+
+def test_another_race_judges_at_the_rates_of_the_first():
+    without, with_norm = [[0, 0, 9], [0, 9, 9]], [[9, 9, 9], [0, 9, 9]]  # the second of each at the rate 2
+    both = np.array([False, False, True, True])
+    chosen, judge = (
+        replace(a_race(rows, rates=[1, 2, 1, 2]), batch_norm=both)
+        for rows in (without + with_norm, [[9] * 3, [0, 0, 9], [0, 0, 9], [9] * 3])
+    )
+    assert chosen.times_fewer(0.9, 0.1).tolist() == [2.0]
+    assert chosen.times_fewer(0.9, 0.1, judged=judge).tolist() == [1.0]  # 30 steps at 2, 30 steps at 1
+    assert judge.at_the_end(0.1, batch_norm=False, learning_rate=2).tolist() == [30.0]
 
 
 def test_tuned_takes_the_rate_with_the_fewest_steps_in_the_median():
@@ -137,6 +178,25 @@ def test_inputs_are_those_of_the_last_sigmoid(sides):
         out = network.layers[-2].y.astype(np.float64)  # a sigmoid keeps the order of its inputs
         wanted = np.percentile(np.log(out / (1 - out)), (15, 50, 85), axis=0)
         np.testing.assert_allclose(side.inputs[last], wanted, atol=2e-3)
+
+
+def test_in_training_mode_inputs_are_those_of_its_mini_batches(sides):
+    recording = sides[1].recording
+    own = sigmoid_inputs(recording, own_batch=True)[-1]
+    shown = sides[1].inputs[-1]
+    wide, ours = own[2] - own[0], shown[2] - shown[0]
+    assert 1.0 < np.median(wide / ours) < 1.1
+    assert not np.array_equal(own, shown)
+
+
+def test_the_two_readings_agree_on_the_first_layer_alone(sides):
+    recording = sides[1].recording
+    network, x = recording.network_at(len(recording.checkpoint_steps) - 1), recording.dataset.train_x
+    first, second, third = readings_apart(network, x, 4)
+    assert first == pytest.approx(1, abs=0.02)
+    assert second > 1.1
+    assert third > 1.1
+    assert readings_apart(network, x, 337)[2] == pytest.approx(1, abs=0.02)  # four large ones
 
 
 def test_travel_and_widening_by_hand():

@@ -99,7 +99,7 @@ def test_many_layers_name_the_first_and_the_last():
     named = [trace.name for trace in figure.data if trace.showlegend]
     assert named == ["norm0", "norm11", "the momentum it has", "the nearest"]
     colors = [trace.line.color for trace in figure.data[:12]]
-    assert (colors[0], colors[-1]) == ("#0072B2", "#D55E00")
+    assert (colors[0], colors[-1]) == ("#0072B2", "#3E9BD6")
     assert len(set(colors)) == 12
 
 
@@ -159,9 +159,8 @@ def test_the_questions_measure_what_their_words_say():
     assert which["third"] > 5 * max(which["first"], which["second"])
 
 
-@pytest.mark.slow
 def test_a_momentum_typed_into_the_wrong_framework_costs_what_the_words_say():
     measured = QUESTIONS["point-one-in-keras"].measure()
-    assert 5 < measured["answer"] < 20
+    assert 5 < measured["least"] < measured["answer"] < measured["most"] < 20
     assert 0.5 < measured["at_16"] < 4
     assert measured["weight"] == pytest.approx(90)
