@@ -122,6 +122,33 @@ def test_the_race_says_what_the_notebook_says(race):
         assert len(race.arriving_rates(0.90, scale, batch_norm=False)) == without
 
 
+def test_fresh_seeds_say_what_the_notebook_says(race):
+    fresh = load_fresh()
+
+    def middle(scale, looks):
+        return np.median(race.times_fewer(0.90, scale, looks=looks, judged=fresh))
+
+    assert 10 < middle(0.1, 1) < 14
+    assert 6 < middle(0.1, 5) < 8
+    assert 2.5 < middle(0.3, 5) < 3.5
+    assert middle(0.3, 1) < np.median(race.times_fewer(0.90, 0.3)) - 1  # the first eight seeds had flattered
+    ahead = {}
+    for scale in WEIGHT_SCALES:
+        without, with_norm = (
+            fresh.at_the_end(scale, batch_norm=n, learning_rate=race.tuned(0.90, scale, batch_norm=n)[0])
+            for n in (False, True)
+        )
+        ahead[scale] = with_norm.mean() - without.mean()
+    assert 2 < ahead[0.1] < 3
+    assert 0.3 < ahead[0.3] < 1
+
+
+def test_without_batch_norm_the_largest_rate_learns_nothing_and_the_smallest_is_slow(race):
+    ends = {rate: race.at_the_end(0.1, batch_norm=False, learning_rate=rate).mean() for rate in (0.1, 10.0)}
+    assert ends[10.0] < 12
+    assert 40 < ends[0.1] < 80
+
+
 # What is read from a race
 
 
