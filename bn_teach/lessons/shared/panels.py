@@ -20,7 +20,6 @@ ESTIMATOR_STYLES = {  # colour and dash, in the order of `bn_teach.replay.ESTIMA
     "population": (POPULATION, "8px,2px,2px,2px"),
     "batch": (OWN, "dot"),
 }
-WITHOUT = "#B3325C"  # a network without batch norm
 # Text is readable on white and on dark grey; in JupyterLab the explorers' style sheet sharpens it.
 TEXT, GRID = "#767676", "rgba(128, 128, 128, 0.25)"
 PANEL, GAP = 225, 78  # heights in pixels: of a panel, and of what lies between two of them: ticks and titles
