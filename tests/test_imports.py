@@ -106,7 +106,7 @@ def allowed(name):
     where, lesson = room(name)
     leaf = name.split(".")[-1]
     if lesson:
-        return LESSON.get(leaf, LESSON["picture"] if leaf in ("valley", "weights") else LESSON["experiment"])
+        return LESSON.get(leaf, LESSON["picture"] if leaf in ("drawing", "valley", "weights") else LESSON["experiment"])
     others = {
         "__init__": set(),
         "lessons.shared": SHARED.get(leaf, {"numpy"}),

@@ -7,6 +7,18 @@ import plotly.graph_objects as go
 from bn_teach.lessons.shared.choices import ESTIMATOR_LABELS, PRESETS, momentum_labels
 from bn_teach.lessons.shared.panels import stacked
 from bn_teach.lessons.shared.question import REPLIES, Ruler
+from bn_teach.lessons.start_here.drawing import (
+    CAPTIONS,
+    CURVES,
+    HEIGHT,
+    LEFT,
+    MODES,
+    NARROWEST,
+    TITLE,
+    TOP,
+    WIDTH,
+    shelf_of,
+)
 from bn_teach.lessons.start_here.picture import TEMPLATES
 from bn_teach.page.packing import Pack
 
@@ -23,7 +35,8 @@ STEP_LABEL = "{steps} ({epochs} epochs)"
 # On paper, where there are no controls.
 SETTING = (
     "Momentum {momentum}, batch size {batch_size}, step {step}. Statistics at inference: {estimator}. Unit: {unit}. "
-    "Momentum is written as in {written}. The address of this picture ends in {hash}."
+    "Momentum is written as in {written}. The drawing shows the network in {mode}. "
+    "The address of this picture ends in {hash}."
 )
 PAPER = {"width": 720, "height": 290}
 
@@ -62,6 +75,7 @@ def controls_of(lesson):
             "start": lesson.units.index(default["unit"]),
         },
         "written": {"values": list(WRITTEN), "labels": list(WRITTEN.values()), "start": 0},
+        "mode": {"values": list(MODES), "labels": list(MODES.values()), "start": 0},
     }
 
 
@@ -130,6 +144,7 @@ def data_of(lesson, asked):
         "rows": rows_of_controls(lesson),
         "traces": [_without_data(trace) for trace in json.loads(figure.to_json())["data"]],
         "layouts": layouts,
+        "drawing": drawing_data(),
         "templates": {**TEMPLATES, "step": STEP_LABEL, "setting": SETTING},
         "notices": NOTICES,
         "replies": REPLIES,
@@ -137,10 +152,21 @@ def data_of(lesson, asked):
     }
 
 
+def drawing_data():
+    """Return what the script needs to fill the drawing in: sentences, what is on the shelf, and where its bars are."""
+    return {
+        "title": TITLE,
+        "captions": {f"{mode}, {shelf}": caption for (mode, shelf), caption in CAPTIONS.items()},
+        "curves": CURVES,
+        "shelves": {name: shelf_of(name) for name in ESTIMATOR_LABELS},
+        "bars": {"left": LEFT, "width": WIDTH, "top": TOP, "height": HEIGHT, "narrowest": NARROWEST},
+    }
+
+
 def _figures(figure):
     """The figure for a wide screen, a narrow one (one axis for all panels), and paper; screens leave height to CSS."""
     row, narrow, paper = (go.Figure(figure) for _ in range(3))
-    narrow.plotly_relayout({**stacked(figure, panel=192, gap=72), "margin.l": 40, "margin.r": 14})
+    narrow.plotly_relayout({**stacked(figure, panel=192, gap=72), "margin.l": 40, "margin.r": 44})
     for axis in list(narrow.select_xaxes())[:-1]:
         axis.update(showticklabels=False, title=None)
     # No dragmode: its axes do not move, and a finger on a picture that fills the screen must still scroll the page.

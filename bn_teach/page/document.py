@@ -7,6 +7,7 @@ from plotly.offline import get_plotlyjs
 
 from bn_teach.lessons.shared.choices import fill_in
 from bn_teach.lessons.shared.legend import legend
+from bn_teach.lessons.start_here.drawing import CAPTIONS, CURVES, MODES, bars, drawing, inside, shelf_of, two
 from bn_teach.lessons.start_here.picture import TEMPLATES
 from bn_teach.page.data import SETTING, STEP_LABEL, data_of, run_data
 from bn_teach.page.lesson import Row
@@ -58,9 +59,12 @@ def _start(lesson, controls):
     row = Row(start["estimator"], start["momentum"])
     cell = row, start["unit"]
     names, fields = run.words[cell][-1]
+    last = {name: run.lines[cell][curve][1][-1:] for name, curve in CURVES.items()}
+    fields = {**fields, **{name: "".join(map(two, value)) for name, value in last.items()}}
     labels = {name: control["labels"] for name, control in controls.items() if name != "step"}
     labels["momentum"] = labels["momentum"]["ours"]
     setting = {name: its[controls[name]["start"]] for name, its in labels.items()}
+    mode, shelf = next(iter(MODES)), shelf_of(row.estimator)
     momentum, batch_size = f"{row.momentum:g}", str(run.batch_size)
     hash = f"#momentum={momentum}&batch_size={batch_size}"
     return {
@@ -71,6 +75,8 @@ def _start(lesson, controls):
         "legend": legend((*figure.data[2:], *figure.data[:2])),  # the spread, drawn first, is named last
         "sentence": fill_in(TEMPLATES, names, fields),
         "seeds": run.sentences_of_seeds[row],
+        "drawing": drawing(mode, shelf, fields, bars(*inside(row.estimator, row.momentum, int(run.steps[-1])))),
+        "caption": CAPTIONS[mode, shelf].format(**fields),
     }
 
 

@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 
 from bn_teach.lessons.shared.choices import cost
 from bn_teach.lessons.shared.panels import NOTHING, RUNNING
-from bn_teach.lessons.start_here import picture
+from bn_teach.lessons.start_here import drawing, picture
 from bn_teach.replay import ESTIMATORS, MOVED_BY_MOMENTUM, at_the_end
 from bn_teach.replay import replay as replay_one
 from bn_teach.sweep import sweep
@@ -99,7 +99,7 @@ class Run:
     ranges : dict of Unit to dict of str to list
         Axis ranges.
     words : dict of (Row, Unit) to list of (names, fields)
-        What `picture.words` gives at each checkpoint.
+        What `picture.words` gives at each checkpoint, and `drawing.fields`, but for what curves tell.
     sentences_of_seeds : dict of Row to str
     lost : dict of Row to float
         Accuracy lost against exact statistics at the end, averaged over seeds.
@@ -198,9 +198,15 @@ def _run(recording, rows, momenta, units, beside):
         for unit in units:
             where = {"layer": unit.layer, "unit": unit.number}
             lines[row, unit] = spread | picture.traces(replay, exact, own, step=recording.steps, **where)
-            words[row, unit] = [picture.words(replay, exact, step=int(step), **where) for step in replay.steps]
+            words[row, unit] = [_words(replay, exact, step=int(step), **where) for step in replay.steps]
     ranges = {unit: picture.ranges(exact, layer=unit.layer, unit=unit.number) for unit in units}
     return Run(recording.config.batch_size, exact.steps, lines, ranges, words, sentences, lost)
+
+
+def _words(replay, exact, **where):
+    names, fields = picture.words(replay, exact, **where)
+    shown = {name: text for name, text in drawing.fields(replay, **where).items() if name not in drawing.CURVES}
+    return names, {**fields, **shown}
 
 
 def _over_seeds(replay, row, momenta, beside):

@@ -8,12 +8,22 @@
 
   const lesson = read("lesson");
   const { controls } = lesson;
+  asOneControl(byId("mode"));
   const NAMES = Object.keys(controls);
   const RANGES = NAMES.filter((name) => byId(name).type === "range");
   const PLAY_MS = 150;
   const CONFIG = { responsive: true, displayModeBar: false };
   const narrow = matchMedia("(max-width: 559px)");
   const roomy = matchMedia("(min-width: 720px) and (min-height: 820px)"); // for what is folded, too
+
+  // A group of radio buttons, read and set as a select is.
+  function asOneControl(group) {
+    const buttons = [...group.querySelectorAll("input")];
+    Object.defineProperty(group, "value", {
+      get: () => buttons.find((button) => button.checked).value,
+      set: (value) => (buttons[value].checked = true),
+    });
+  }
 
   // ---- the state: for every control the number of its option ----------------------------------------------------
 
@@ -180,6 +190,49 @@
   const rangesOf = (run) =>
     Object.fromEntries(Object.entries(run.ranges[state.unit]).map(([axis, range]) => [`${axis}.range`, range]));
 
+  // ---- who writes, who reads --------------------------------------------------------------------------------------
+
+  const svg = document.querySelector(".bn-drawing");
+  const fieldsOf = [...svg.querySelectorAll("[data-field]")];
+
+  function lastOfCurves(run) {
+    const last = (key) => curve(run, lesson.traces.findIndex(({ meta }) => meta === key)).y.at(-1);
+    return Object.fromEntries(Object.entries(lesson.drawing.curves).map(([name, key]) => [name, two(last(key))]));
+  }
+
+  // As drawing.py writes numbers. (No estimate, no number: then nothing is read from the shelf.)
+  const two = (number) => (number === undefined ? "" : number.toFixed(2).replace("-0.00", "0.00").replace("-", "−"));
+
+  function showDrawing(fields) {
+    const mode = valueOf("mode");
+    const shelf = lesson.drawing.shelves[valueOf("estimator")];
+    const caption = fill(lesson.drawing.captions[`${mode}, ${shelf}`], fields);
+    const texts = { ...fields, caption, title: fill(lesson.drawing.title, { mode }) };
+    Object.assign(svg.dataset, { mode, shelf });
+    for (const element of fieldsOf) element.textContent = texts[element.dataset.field];
+    for (const [name, path] of Object.entries(bars())) svg.querySelector(`[data-curve=${name}]`).setAttribute("d", path);
+    byId("caption").textContent = caption;
+  }
+
+  // As drawing.py draws them: every mini-batch as wide as its weight, the newest at the left, and last the start.
+  function bars() {
+    const { left, width, top, height, narrowest } = lesson.drawing.bars;
+    const estimator = valueOf("estimator");
+    const p = Number(valueOf("momentum"));
+    const steps = Number(valueOf("step"));
+    const bar = (from, to) => `M${from.toFixed(1)} ${top}H${to.toFixed(1)}V${top + height}H${from.toFixed(1)}Z`;
+    if (lesson.drawing.shelves[estimator] !== "average") return { bars: "", start: "" };
+    const whole = estimator === "debiased" ? 1 - p ** steps : 1;
+    const within = estimator === "cumulative" ? (k) => k / steps : (k) => (1 - p ** k) / whole; // the newest k
+    const edge = (k) => left + width * within(k);
+    const end = edge(steps);
+    let drawn = "";
+    let k = 0;
+    while (k < steps && edge(k + 1) - edge(k) >= narrowest) drawn += bar(edge(k), edge(++k) - 1);
+    if (k < steps) drawn += bar(edge(k), end);
+    return { bars: drawn, start: 1 - within(steps) > 0.0005 ? bar(end, left + width) : "" };
+  }
+
   let frame = 0;
   let again = false;
 
@@ -202,6 +255,7 @@
       showControls(words.fields);
       byId("sentence").textContent = sentence(words);
       byId("seeds").textContent = run.seeds[cell().row];
+      showDrawing({ ...words.fields, ...lastOfCurves(run) });
       markMap();
       (drawn?.form === form() ? drawChanges(run) : drawAll(run))?.catch(broken);
     } catch (error) {
@@ -333,7 +387,7 @@
     for (const question of document.querySelectorAll(".question")) {
       prepareQuestion(question, lesson.questions[question.dataset.question], lesson.replies);
     }
-    byId("controls").hidden = byId("folded").hidden = false;
+    byId("controls").hidden = byId("folded").hidden = byId("mode").hidden = false;
     byId("folded").open = roomy.matches; // on a small screen the picture comes first
     measureBar();
     listen();

@@ -31,16 +31,17 @@ def still_panels(figure, lines, ranges):
     for number, title in enumerate(figure.layout.annotations, start=1):
         at = "" if number == 1 else str(number)
         traces = [trace for trace in figure.data if (trace.xaxis or "x") == f"x{at}"]
-        drawn.append(_panel(title.text, traces, lines, ranges[f"xaxis{at}"], ranges[f"yaxis{at}"]))
+        drawn.append(_panel(title.text, traces, lines, ranges, at))
     return "\n".join(drawn)
 
 
-def _panel(title, traces, lines, x_range, y_range):
+def _panel(title, traces, lines, ranges, at):
     """One ``<svg>``: frame, ticks, lines, and a title that a screen reader reads out."""
-    place = _Axes(x_range, y_range)
+    place = _Axes(ranges[f"xaxis{at}"], ranges[f"yaxis{at}"])
     shown, last = [], None
     for trace in traces:
-        points = place.inside(*lines[trace.meta])
+        own = _Axes(place.x_range, ranges[(trace.yaxis or "y").replace("y", "yaxis")])  # of two scales in one panel
+        points = own.inside(*lines[trace.meta])
         if len(points) == 0:
             continue
         if trace.fillcolor:

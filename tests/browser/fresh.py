@@ -22,6 +22,7 @@ from bn_teach.lessons.samples_and_population.experiment import sample_batches
 from bn_teach.lessons.samples_and_population.picture import picture as batch_statistics_picture
 from bn_teach.lessons.shared.choices import BATCH_SIZES, MOMENTA
 from bn_teach.lessons.shared.panels import Picture
+from bn_teach.lessons.start_here.experiment import held_out_noise
 from bn_teach.lessons.start_here.picture import picture as momentum_picture
 from bn_teach.lessons.the_paper.picture import picture as paper_picture
 from bn_teach.lessons.tracking_accuracy import valley
@@ -59,9 +60,10 @@ def config_of(explorer):
 
 
 def momentum(explorer):
-    state, run = explorer.state, (explorer.dataset, config_of(explorer))
-    chosen = replayed(*run, state.momentum, state.estimator, state.unbiased)
-    exact, own = (replayed(*run, 0.9, name) for name in ("algorithm2", "batch"))
+    state, run = explorer.state, recorded(explorer.dataset, config_of(explorer))
+    run = held_out_noise(run) if state.noise else run
+    chosen = replay(run, state.momentum, estimator=state.estimator, unbiased=state.unbiased)
+    exact, own = (replay(run, estimator=name) for name in ("algorithm2", "batch"))
     return momentum_picture(chosen, exact, own, step=state.step, layer=state.layer, unit=state.unit)
 
 

@@ -6,8 +6,10 @@ from functools import lru_cache
 import ipywidgets as widgets
 
 from bn_teach.lessons.shared.choices import ESTIMATOR_LABELS, PRESETS
-from bn_teach.lessons.shared.explorer import dropdown, folded, number_box, played_slider, row
+from bn_teach.lessons.shared.explorer import checkbox, dropdown, folded, number_box, played_slider, row
 from bn_teach.lessons.shared.training import TrainingExplorer
+from bn_teach.lessons.start_here.drawing import MODES, draw
+from bn_teach.lessons.start_here.experiment import held_out_noise
 from bn_teach.lessons.start_here.picture import axes, picture
 from bn_teach.replay import replay
 from bn_teach.training import TrainingConfig
@@ -27,13 +29,16 @@ class MomentumState:
     learning_rate: float
     seed: int
     pytorch_momentum: bool
+    mode: str
+    noise: bool
 
 
 class MomentumExplorer(TrainingExplorer):
     """Slide momentum and batch size on a real network.
 
     The picture shows one unit: the statistics of every mini-batch, the running average of them, and
-    the exact statistics; and beside it the validation accuracy under each. Moving momentum replays
+    the exact statistics; and beside it the validation accuracy under each. The drawing above it shows who
+    writes the statistics and who reads them, in training or in prediction. Moving momentum replays
     the recorded run. Moving batch size, learning rate or seed trains again, in the background.
 
     Parameters
@@ -47,7 +52,8 @@ class MomentumExplorer(TrainingExplorer):
     ----------
     controls : dict
         ``momentum``, ``batch_size``, ``step``, ``play``, ``layer``, ``unit``, ``estimator``,
-        ``unbiased``, ``learning_rate``, ``seed``, ``pytorch_momentum``, ``preset``.
+        ``unbiased``, ``learning_rate``, ``seed``, ``pytorch_momentum``, ``preset``, ``mode`` (of the drawing),
+        ``noise`` (in place of the held-out images).
     state, figure, view, status
         As in every explorer.
 
@@ -71,6 +77,7 @@ class MomentumExplorer(TrainingExplorer):
     def __init__(self, dataset=None, config=TrainingConfig()):
         super().__init__(dataset, config)
         self._replay = lru_cache(maxsize=1)(self._replay)  # the step or the unit may move alone
+        self._noisy = lru_cache(maxsize=1)(self._noisy)
         steps, every, units = config.steps, config.checkpoint_every, config.hidden[0]
         play, step = played_slider("step", steps, min(every, steps), steps, every, width="360px", interval=150)
         self.controls = {
@@ -87,7 +94,14 @@ class MomentumExplorer(TrainingExplorer):
                 style={"description_width": "initial"},
                 layout=widgets.Layout(width="330px"),
             ),
+            "mode": widgets.ToggleButtons(
+                options=[(label, name) for name, label in MODES.items()],
+                description="show",
+                style={"description_width": "initial"},
+            ),
+            "noise": checkbox("replace the held-out images by noise", width="290px"),
         }
+        self._drawing = widgets.HTML()
         self._epochs = widgets.Label()
         rare = "preset", "estimator", "unbiased", "layer", "unit", "learning_rate", "seed", "pytorch_momentum"
         self._assemble(
@@ -95,11 +109,13 @@ class MomentumExplorer(TrainingExplorer):
             [
                 row(self.controls["momentum"], self.controls["batch_size"]),
                 row(play, step, self._epochs, self._progress),
+                row(self.controls["mode"], self.controls["noise"]),
+                self._drawing,
                 folded("more: unit, estimator, learning rate, presets", *(self.controls[name] for name in rare)),
             ],
             plot_label="Three panels over training steps: the running mean and the running variance of one unit "
             "with the statistics of every mini-batch and the exact statistics, and the validation accuracy "
-            "under each of them",
+            "under each of them beside the training loss",
         )
 
     def _react(self, control):
@@ -123,13 +139,19 @@ class MomentumExplorer(TrainingExplorer):
         remembered = self._remembered(self._config_of(state))
         if remembered is None:
             return None
-        recording, exact, own = remembered
+        recording, exact, own = self._noisy(remembered[0]) if state.noise else remembered
         chosen = self._replay(recording, state.momentum, estimator=state.estimator, unbiased=state.unbiased)
         self._epochs.value = f"{state.step * state.batch_size / len(self.dataset.train_x):.1f} epochs"
-        return picture(chosen, exact, own, layer=state.layer, unit=state.unit, step=state.step)
+        where = {"layer": state.layer, "unit": state.unit, "step": state.step}
+        self._drawing.value = draw(chosen, state.mode, **where)
+        return picture(chosen, exact, own, **where)
 
     def _replay(self, recording, momentum, **settings):
         return replay(recording, momentum, **settings)
+
+    def _noisy(self, recording):
+        noisy = held_out_noise(recording)
+        return noisy, *self._prepare(noisy)
 
     def _prepare(self, recording):
         return tuple(replay(recording, estimator=name) for name in ("algorithm2", "batch"))

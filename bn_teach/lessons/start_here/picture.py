@@ -19,6 +19,7 @@ from bn_teach.lessons.shared.panels import (
     dots,
     line,
     panels,
+    round_up,
     steady_range,
 )
 from bn_teach.replay import LAST, at_the_end
@@ -35,6 +36,7 @@ _LINES = {
     "batch variances": (2, _MINI_BATCHES, dots(BATCH)),
     "running variance": (2, _RUNNING, line(RUNNING)),
     "exact variance": (2, _EXACT, line(EXACT, "dash", 2)),
+    "training loss": (3, _MINI_BATCHES, dots(BATCH, size=3, opacity=0.35)),
     "accuracy under running statistics": (3, _RUNNING, line(RUNNING)),
     "accuracy under exact statistics": (3, _EXACT, line(EXACT, "dash", 2)),
     "accuracy under the batch's own": (3, "each mini-batch's own statistics", line(OWN, "dot", 2)),
@@ -42,9 +44,13 @@ _LINES = {
 
 
 def axes():
-    """Draw mean, variance and validation accuracy over steps, without lines."""
-    titles = ("running mean", "running variance", "validation accuracy")
-    return panels(titles, _LINES, x_titles=("training step",) * 3)
+    """Draw mean, variance and accuracy over steps, without lines; the training loss has a scale at the right."""
+    titles = ("running mean", "running variance", "validation accuracy, and training loss")
+    figure = panels(titles, _LINES, x_titles=("training step",) * 3)
+    loss = {"overlaying": "y3", "side": "right", "showgrid": False, "zeroline": False, "fixedrange": True}
+    figure.update_layout(yaxis4={"anchor": "x3", "title": {"text": "loss", "standoff": 4}, **loss}, margin_r=48)
+    figure.update_traces(yaxis="y4", selector={"meta": "training loss"})
+    return figure
 
 
 def picture(replay, exact, own, *, layer, unit, step):
@@ -87,6 +93,7 @@ def traces(replay, exact, own, *, layer, unit, step):
         "batch variances": (steps, variances.astype(np.float64)),
         "running variance": running_var,
         "exact variance": (checkpoints, exact.var[layer][:upto, unit]),
+        "training loss": (steps, recording.loss[:done]),
         "accuracy under running statistics": (checkpoints, replay.validation_accuracy[:upto]),
         "accuracy under exact statistics": (checkpoints, exact.validation_accuracy[:upto]),
         "accuracy under the batch's own": (checkpoints, own.validation_accuracy[:upto]),
@@ -100,8 +107,9 @@ def ranges(exact, *, layer, unit):
     # As tall as the dots can get, so that the m/(m-1) switch moves them and not the axis.
     tallest = unbiased_variance(recording.batch_var[layer][:, unit], recording.batch_sizes)
     variances = [tallest, exact.var[layer][:, unit], [0.0, 1.0]]
-    # Small differences matter near the top; a poor network (batch size 2) needs the whole height.
-    lowest = max(0.0, round(float(at_the_end(exact.validation_accuracy)) - 0.4, 1))
+    # Small differences matter near the top; with the statistics of few images the whole height is needed.
+    few = recording.config.batch_size < 8
+    lowest = 0.0 if few else max(0.0, round(float(at_the_end(exact.validation_accuracy)) - 0.4, 1))
     steps = [0.0, float(recording.steps)]
     return {
         "xaxis": steps,
@@ -110,6 +118,7 @@ def ranges(exact, *, layer, unit):
         "yaxis": steady_range(means),
         "yaxis2": steady_range(variances, floor=0.0),
         "yaxis3": [lowest, 1.0],
+        "yaxis4": [0.0, round_up(float(np.quantile(recording.loss, 0.99)))],
     }
 
 

@@ -12,7 +12,9 @@ from bn_teach import MomentumExplorer
 from bn_teach.data import Dataset, load_digits
 from bn_teach.lessons.shared.background import LatestJob
 from bn_teach.lessons.shared.choices import BATCH_SIZES, MOMENTA, PRESETS
-from bn_teach.lessons.start_here.picture import picture
+from bn_teach.lessons.start_here.drawing import draw
+from bn_teach.lessons.start_here.experiment import held_out_noise
+from bn_teach.lessons.start_here.picture import picture, ranges
 from bn_teach.replay import ESTIMATORS, replay
 from bn_teach.training import TrainingConfig, train
 
@@ -31,6 +33,7 @@ def drawn_from(state):
     """The picture of a state, without an explorer."""
     config = replace(CONFIG, batch_size=state.batch_size, learning_rate=state.learning_rate, seed=state.seed)
     recording = train(load_digits(), config)
+    recording = held_out_noise(recording) if state.noise else recording
     return picture(
         replay(recording, state.momentum, estimator=state.estimator, unbiased=state.unbiased),
         replay(recording, estimator="algorithm2"),
@@ -48,14 +51,27 @@ def test_shows_a_trained_network_after_waiting(explorer):
 
 def test_has_the_controls_of_the_design(explorer):
     names = "momentum batch_size step play layer unit estimator unbiased learning_rate seed pytorch_momentum preset"
-    assert sorted(explorer.controls) == sorted(names.split())
+    assert sorted(explorer.controls) == sorted([*names.split(), "mode", "noise"])
     assert tuple(value for _, value in explorer.controls["momentum"].options) == MOMENTA
     assert tuple(value for _, value in explorer.controls["batch_size"].options) == BATCH_SIZES
 
 
 @pytest.mark.parametrize(
     "name",
-    ["momentum", "batch_size", "step", "play", "layer", "unit", "estimator", "unbiased", "learning_rate", "seed"],
+    [
+        "momentum",
+        "batch_size",
+        "step",
+        "play",
+        "layer",
+        "unit",
+        "estimator",
+        "unbiased",
+        "learning_rate",
+        "seed",
+        "mode",
+        "noise",
+    ],
 )
 def test_every_control_at_its_minimum_middle_and_maximum(explorer, name):
     for value in extremes(explorer.controls[name]):
@@ -209,6 +225,45 @@ def test_divergence_is_told_and_the_next_choice_works():
     healthy = MomentumExplorer(config=TrainingConfig(steps=20, hidden=(8,), dtype="float64"))
     healthy.wait()
     assert "After 20 steps" in healthy.status
+
+
+def test_noise_instead_of_held_out_images_moves_the_accuracy_alone(explorer):
+    before = copied(explorer)
+    explorer.controls["noise"].value = True
+    moved = changed(explorer, before)
+    assert moved == {f"accuracy under {name}" for name in ("running statistics", "exact statistics", "the batch's own")}
+    assert lines(explorer)["accuracy under running statistics"].y[-1] < 0.3
+    explorer.controls["noise"].value = False
+    assert changed(explorer, before) == set()
+
+
+def test_momentum_moves_the_running_lines_and_never_the_training_loss(explorer):
+    before = copied(explorer)
+    explorer.controls["momentum"].value = 0.99
+    assert changed(explorer, before) == {"running mean", "running variance", "accuracy under running statistics"}
+
+
+@pytest.mark.parametrize(("control", "value"), [("momentum", 0.5), ("step", 40), ("unit", 3), ("mode", "prediction")])
+def test_the_drawing_follows_the_controls(explorer, control, value):
+    before = explorer._drawing.value
+    explorer.controls[control].value = value
+    state = explorer.state
+    chosen = replay(train(load_digits(), CONFIG), state.momentum)
+    wanted = draw(chosen, state.mode, layer=state.layer, unit=state.unit, step=state.step)
+    assert explorer._drawing.value == wanted != before
+
+
+def test_the_mode_changes_the_drawing_and_nothing_else(explorer):
+    before, said = copied(explorer), explorer.status
+    explorer.controls["mode"].value = "prediction"
+    assert changed(explorer, before) == set()
+    assert explorer.status == said
+
+
+def test_at_small_batches_the_whole_loss_of_accuracy_is_in_sight():
+    for batch_size in (2, 4):
+        recording = train(load_digits(), replace(CONFIG, batch_size=batch_size))
+        assert ranges(replay(recording, estimator="algorithm2"), layer=0, unit=0)["yaxis3"] == [0.0, 1.0]
 
 
 def test_status_escapes_what_it_shows(explorer, monkeypatch):
