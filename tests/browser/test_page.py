@@ -15,6 +15,7 @@ from window import SET, SHOWN, Window
 from bn_teach.data import load_digits
 from bn_teach.lessons.questions import QUESTIONS
 from bn_teach.lessons.shared.choices import BATCH_SIZES, ESTIMATOR_LABELS, MOMENTA, momentum_labels
+from bn_teach.lessons.start_here.drawing import CAPTIONS, bars, fields, inside, shelf_of
 from bn_teach.lessons.start_here.picture import picture
 from bn_teach.page import write_page
 from bn_teach.page.packing import rounded
@@ -222,6 +223,45 @@ def test_a_link_to_a_heading_is_no_setting(window):
     window.follow("#answer")
     assert window.value("momentum") == 6
     assert not window.page.locator("#notice").is_visible()
+
+
+DRAWN = """() => {
+    const svg = document.querySelector('.bn-drawing');
+    const of = (kind, read) => Object.fromEntries([...svg.querySelectorAll(`[data-${kind}]`)].map(read));
+    return {
+        ...svg.dataset,
+        texts: of('field', (one) => [one.dataset.field, one.textContent]),
+        curves: of('curve', (one) => [one.dataset.curve, one.getAttribute('d')]),
+        seen: [...svg.querySelectorAll('text')]
+            .filter((one) => one.getClientRects().length).map((one) => one.textContent),
+    };
+}"""
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS)
+@pytest.mark.parametrize(("momentum", "step"), [(0.9, 200), (0.999, 50)])
+def test_the_drawing_is_that_of_the_notebook(window, recordings, estimator, momentum, step):
+    for mode in ("training", "prediction"):
+        window.follow(f"#momentum={momentum}&batch_size=16&step={step}&estimator={estimator}&mode={mode}")
+        shown = window.page.evaluate(DRAWN)
+        chosen = replayed(recordings[3], estimator, momentum)
+        texts = fields(chosen, layer=0, unit=7, step=step)
+        shelf = shelf_of(estimator)
+        assert (shown["mode"], shown["shelf"]) == (mode, shelf)
+        caption = CAPTIONS[mode, shelf].format(**texts)
+        assert shown["texts"].pop("title").endswith(mode)
+        assert shown["texts"].pop("caption") == caption == window.text("caption")
+        assert shown["texts"] == {name: texts[name] for name in shown["texts"]}
+        assert shown["curves"] == bars(*inside(estimator, momentum, step))
+        assert ("training loss" in shown["seen"]) is (mode == "training")
+        assert ("accuracy" in shown["seen"]) is (mode == "prediction")
+
+
+def test_the_mode_is_switched_by_keyboard(window):
+    window.page.get_by_role("radio", name="training").press("ArrowRight")
+    assert window.page.evaluate(DRAWN)["mode"] == "prediction"
+    assert window.hash.endswith("&mode=prediction")
+    assert "nothing is written there" in window.text("caption")
 
 
 def test_presets(window, recordings):

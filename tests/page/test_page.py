@@ -21,6 +21,7 @@ from bn_teach.data import load_digits
 from bn_teach.lessons.shared.choices import fill_in
 from bn_teach.lessons.shared.panels import stacked
 from bn_teach.lessons.shared.question import Question
+from bn_teach.lessons.start_here.drawing import SVG, draw
 from bn_teach.lessons.start_here.picture import TEMPLATES, picture
 from bn_teach.page import lesson, write_page
 from bn_teach.page.__main__ import main
@@ -105,7 +106,7 @@ def test_the_templates_need_no_more_than_names_in_braces():
 
 def test_controls_offer_what_the_explorer_offers(small):
     offered = controls_of(small)
-    assert list(offered) == ["momentum", "batch_size", "step", "estimator", "unit", "written"]
+    assert list(offered) == ["momentum", "batch_size", "step", "estimator", "unit", "written", "mode"]
     assert offered["estimator"]["values"] == list(ESTIMATORS)
     assert offered["momentum"]["labels"]["pytorch"] == ["1 (kept: 0)", "0.1 (kept: 0.9)", "0.001 (kept: 0.999)"]
     # A preset that needs a momentum which is not there is not offered.
@@ -114,6 +115,23 @@ def test_controls_offer_what_the_explorer_offers(small):
 
 def test_paper_names_every_control(small):
     assert set(re.findall(r"\{(\w+)\}", SETTING)) == {*controls_of(small), "hash"}
+
+
+def test_the_drawing_needs_no_more_than_the_page_has(small):
+    data = data_of(small, {})
+    keys = [trace["meta"] for trace in data["traces"]]
+    known = {*run_data(small.runs[0], small, keys)["words"], *data["drawing"]["curves"]}
+    for caption in data["drawing"]["captions"].values():
+        assert set(re.findall(r"\{.*?\}", caption)) == {f"{{{name}}}" for name in re.findall(r"\{(\w+)\}", caption)}
+        assert set(re.findall(r"\{(\w+)\}", caption)) <= known
+    assert set(re.findall(r'data-field="(\w+)"', SVG)) <= known | {"title", "caption"}
+    assert set(data["drawing"]["curves"].values()) <= set(keys)
+
+
+def test_before_the_script_runs_the_drawing_is_that_of_the_notebook(small, recordings, text):
+    unit = small.units[0]
+    drawn = draw(replay(recordings[1], 0.9), "training", layer=unit.layer, unit=unit.number, step=45)
+    assert re.search(r"<svg.*</svg>", drawn, re.DOTALL)[0] in text
 
 
 def test_stacked_panels_share_the_numbers_of_the_last(small):

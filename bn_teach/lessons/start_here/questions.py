@@ -16,7 +16,8 @@ def _cost_of(momentum, batch_size):
         "answer": 100 * (exact - under),
         "exact": 100 * exact,
         "under": 100 * under,
-        "memory": 1 / (1 - momentum),
+        "freed": 100 * (exact - accuracy_at_end(recording, momentum, "debiased")),
+        "back": momentum / (1 - momentum),
         "left": 100 * start_up_weight(momentum, recording.steps),
         "steps": recording.steps,
     }
@@ -44,10 +45,10 @@ QUESTIONS = {
         "Batch size 16, momentum 0.999, 800 steps. How many percentage points of validation accuracy will these "
         f"running statistics lose against the exact ones, averaged over the last {LAST} checkpoints?",
         lambda: _cost_of(0.999, 16),
-        "Momentum 0.999 looks back over roughly the last {memory:,.0f} mini-batches, and the run has only {steps}: "
-        "{left:.0f} % of the weight is still on the initial value, and much of the rest belongs to weights that have "
-        "moved on since. The network itself is no worse: with exact statistics the very same weights reach "
-        "{exact:.1f} %.",
+        "Momentum 0.999 looks back {back:.0f} steps on average, and the run has only {steps}: {left:.0f} % of the "
+        "weight is still on the initial value. That start makes most of the loss: freed of it, the same average "
+        "loses {freed:.1f}, because the weights have moved on since. The network itself is no worse: with exact "
+        "statistics the very same weights reach {exact:.1f} %.",
         unit="percentage points",
     ),
     "no-memory": Question(

@@ -18,6 +18,7 @@ from bn_teach.lessons.start_here.picture import picture, ranges
 from bn_teach.replay import ESTIMATORS, replay
 from bn_teach.training import TrainingConfig, train
 
+TRAINED = "batch_size", "learning_rate", "seed"  # what trains again
 CONFIG = TrainingConfig(steps=120, hidden=(20, 12))
 
 
