@@ -96,8 +96,9 @@ class MomentumExplorer(TrainingExplorer):
             ),
             "mode": widgets.ToggleButtons(
                 options=[(label, name) for name, label in MODES.items()],
-                description="show",
-                style={"description_width": "initial"},
+                description="show it in",
+                style={"description_width": "initial", "button_width": "100px"},
+                layout=widgets.Layout(width="310px"),
             ),
             "noise": checkbox("replace the held-out images by noise", width="290px"),
         }

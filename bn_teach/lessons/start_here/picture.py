@@ -45,7 +45,7 @@ _LINES = {
 
 def axes():
     """Draw mean, variance and accuracy over steps, without lines; the training loss has a scale at the right."""
-    titles = ("running mean", "running variance", "validation accuracy, and training loss")
+    titles = ("running mean", "running variance", "validation accuracy, training loss")
     figure = panels(titles, _LINES, x_titles=("training step",) * 3)
     loss = {"overlaying": "y3", "side": "right", "showgrid": False, "zeroline": False, "fixedrange": True}
     figure.update_layout(yaxis4={"anchor": "x3", "title": {"text": "loss", "standoff": 4}, **loss}, margin_r=48)

@@ -53,7 +53,7 @@ def held_out_half(run, first):
 def test_noise_leaves_everything_that_training_saw():
     run = train(load_digits(), TrainingConfig(steps=20, hidden=(6,)))
     noisy = held_out_noise(run)
-    assert noisy.dataset.train_x is run.dataset.train_x
+    assert np.array_equal(noisy.dataset.train_x, run.dataset.train_x)
     assert noisy.dataset.validation_x.shape == run.dataset.validation_x.shape
     assert np.array_equal(replay(noisy).running_mean[0], replay(run).running_mean[0])
     assert replay(noisy).validation_accuracy[-1] < replay(run).validation_accuracy[-1]
