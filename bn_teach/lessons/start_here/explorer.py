@@ -98,7 +98,7 @@ class MomentumExplorer(TrainingExplorer):
                 options=[(label, name) for name, label in MODES.items()],
                 description="show it in",
                 style={"description_width": "initial", "button_width": "100px"},
-                layout=widgets.Layout(width="310px"),
+                layout=widgets.Layout(width="310px", display="flex", align_items="center"),
             ),
             "noise": checkbox("replace the held-out images by noise", width="290px"),
         }
