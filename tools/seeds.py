@@ -1,4 +1,4 @@
-"""Measure what notebook 04 says over 32 seeds, and write seeds.json (a quarter of an hour).
+"""Measure what notebooks 00 and 04 say over 32 seeds, and write seeds.json (a quarter of an hour).
 
 `python tools/seeds.py` runs every batch size and seed; batch sizes after it: those alone, the rest is kept as it is.
 The lesson quotes some of these numbers: run the tests afterwards.
@@ -8,7 +8,7 @@ import argparse
 import json
 
 from bn_teach._files import written_whole
-from bn_teach.lessons.tracking_accuracy.experiment import BATCH_SIZES, FIELDS, SEEDS, SHIPPED, measure
+from bn_teach.lessons.shared.seeds import BATCH_SIZES, FIELDS, SEEDS, SHIPPED, measure
 
 DECIMALS = 2  # percentage points; a validation image is 0.22
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from bn_teach.data import load_digits
 from bn_teach.lessons.shared.question import Question
-from bn_teach.lessons.tracking_accuracy.experiment import load_seeds, mean_and_error, stop_now
+from bn_teach.lessons.shared.seeds import load_seeds, mean_and_error, stop_now
 from bn_teach.replay import replay
 from bn_teach.theory import start_up_weight
 from bn_teach.training import TrainingConfig, train

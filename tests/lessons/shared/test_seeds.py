@@ -10,7 +10,7 @@ import seeds as tool
 from bn_teach.data import load_digits
 from bn_teach.lessons.shared import choices
 from bn_teach.lessons.shared.runs import run
-from bn_teach.lessons.tracking_accuracy.experiment import (
+from bn_teach.lessons.shared.seeds import (
     BATCH_SIZES,
     CURVES,
     FIELDS,
@@ -102,7 +102,7 @@ def test_the_table_has_the_mean_of_the_shipped_and_the_runs_of_now(monkeypatch):
     assert f"{kept.exact.mean():.1f} ±" in lines[1]
     short = TrainingConfig(steps=60, hidden=(8,))
     monkeypatch.setattr(
-        "bn_teach.lessons.tracking_accuracy.experiment.run",
+        "bn_teach.lessons.shared.seeds.run",
         lambda m, seed: train(load_digits(), replace(short, batch_size=m, seed=seed)),
     )
     lines = stopping_table(16, (0.9,), now=(3,)).splitlines()
