@@ -3,9 +3,10 @@
 import numpy as np
 
 from bn_teach.batchnorm import BatchNorm
+from bn_teach.data import GaussianPopulation
 from bn_teach.lessons.shared.question import Question
 from bn_teach.lessons.shared.runs import run
-from bn_teach.lessons.two_modes.experiment import model_from
+from bn_teach.lessons.two_modes.experiment import model_from, own_slopes
 
 _TIMES = 20
 
@@ -56,6 +57,12 @@ def _sorted_by_class(batch_size=16):
     }
 
 
+def _own_slope(batch_size=4):
+    slope = float(own_slopes(GaussianPopulation(mean=0, std=1).sample(batch_size, 100_000, seed=0)).training)
+    return {"answer": _LESS if slope < 0.95 else _AS_MUCH if slope < 1.05 else _MORE, "slope": slope}
+
+
+_LESS, _AS_MUCH, _MORE = "by less than 1", "by 1: neighbours cancel out", "by more than 1"
 _SAME_PAIR = "-1 and +1 again"
 _FARTHER = "-1 and about +999"
 
@@ -94,5 +101,15 @@ QUESTIONS = {
         "The layer takes out whatever the images of a batch have in common, and here that is the digit itself. What "
         "is left is how one 3 differs from another 3. In inference mode the order does not matter: {inference:.0f} %.",
         unit="%",
+    ),
+    "own-slope": Question(
+        "Values with mean 0 and standard deviation 1 are normalised in batches of 4, with any neighbours. In inference "
+        "mode, with exactly this mean and this standard deviation, a value that is larger by 1 comes out larger by 1. "
+        "And in training mode, on average over all neighbours?",
+        _own_slope,
+        "By {slope:.2f}. The neighbours do cancel out, but the value itself does not: it is one of the four. If it is "
+        "large, it pulls the mean of its batch after it, and far out it widens the standard deviation that "
+        "it is divided by.",
+        choices=(_LESS, _AS_MUCH, _MORE),
     ),
 }
