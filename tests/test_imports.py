@@ -37,7 +37,7 @@ ORDER = [*CORE, *LATER]
 # In a lesson the name of a file says what it may do: packages, and files of lessons/shared.
 LESSON = {
     "experiment": ({"numpy"}, {"runs"}),
-    "picture": ({"numpy", "plotly"}, {"panels", "choices"}),
+    "picture": ({"numpy", "plotly"}, {"panels", "choices", "question"}),
     "explorer": ({"numpy", "ipywidgets", "traitlets"}, None),  # all of them
     "questions": ({"numpy"}, {"question", "runs", "choices"}),
 }
