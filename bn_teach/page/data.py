@@ -6,7 +6,7 @@ import plotly.graph_objects as go
 
 from bn_teach.lessons.shared.choices import ESTIMATOR_LABELS, PRESETS, momentum_labels
 from bn_teach.lessons.shared.panels import stacked
-from bn_teach.lessons.shared.question import REPLIES, Ruler
+from bn_teach.lessons.shared.question import REPLIES
 from bn_teach.lessons.start_here.drawing import (
     CAPTIONS,
     CURVES,
@@ -117,7 +117,7 @@ def questions_of(questions):
             **{key: getattr(question, key) for key in ("unit", "low", "high")},
         }
         if not question.choices:
-            ruler = Ruler(truth, question.unit, question.computable)
+            ruler = question.ruler(truth)
             asked[name] |= {"measured": ruler.measured, "close": ruler.close, "decimals": ruler.decimals}
     return asked
 

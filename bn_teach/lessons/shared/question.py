@@ -145,6 +145,10 @@ class Question:
             raise ValueError(REPLIES["outside"].format(**outside))
         return value
 
+    def ruler(self, truth):
+        """Return what answers are held against once `truth` is measured."""
+        return Ruler(truth, self.unit, self.computable)
+
     def reveal(self, answer):
         """Run the experiment and say how an answer compares with it, and why.
 
@@ -165,6 +169,6 @@ class Question:
             right = answer == truth
             reply = REPLIES["right" if right else "wrong"].format(answer=answer, truth=truth)
         else:
-            ruler = Ruler(truth, self.unit, self.computable)
+            ruler = self.ruler(truth)
             right, reply = ruler.is_close(answer), ruler.reply(answer)
         return right, f"{reply} {why}"
