@@ -15,6 +15,7 @@ sys.path.insert(0, str(ROOT / "tests" / "browser"))
 
 import nbformat  # noqa: E402
 from lab import Lab, LabServer, find_browser  # noqa: E402 - the harness of the browser tests
+from PIL import Image  # noqa: E402
 
 from bn_teach import Prediction  # noqa: E402
 
@@ -67,6 +68,9 @@ def photograph(notebook, number, name, change="", stamp=STAMP, settle=1500):
     path = IMAGES / f"{name}.png"
     notebook.page.screenshot(path=path, clip=clip)
     style.evaluate("(style) => style.remove()")
+    with Image.open(path) as image:  # 256 colours are enough for lines and letters, in a third of the bytes
+        small = image.convert("RGB").quantize(256, dither=Image.Dither.NONE)
+    small.save(path, optimize=True)
     print(f"{path.relative_to(ROOT)}  {path.stat().st_size / 1000:.0f} kB", flush=True)
     return path
 
