@@ -422,10 +422,10 @@ class _ReadsAverage(BatchNorm):
 
     def __call__(self, x):
         y = super().__call__(x)
-        if not self.training:
-            return y
-        x = _checks.array("x", x)
-        return _inference(x, self.running_mean, self.running_var, self.gamma, self.beta, self.eps)
+        if self.training:
+            x = _checks.array("x", x)
+            y = _inference(x, self.running_mean, self.running_var, self.gamma, self.beta, self.eps)
+        return y
 
     def _weights(self):
         return (0.0, 1.0) if self.num_batches_tracked == 1 else super()._weights()

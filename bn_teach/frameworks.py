@@ -204,8 +204,9 @@ FRAMEWORKS = MappingProxyType(
 def kept_fraction(framework, momentum):
     """Translate a framework's momentum into ours: the weight kept on the old estimate.
 
-    The translated number means the same update everywhere. It means the same *training* wherever training does not
-    read the averages; of `FRAMEWORKS`, one does, see the example.
+    The translated number is the weight of the old estimate in every framework; what becomes of the initial statistics
+    may differ (`Framework.start`). Where training itself reads the averages it changes training too: the example names
+    those frameworks.
 
     Parameters
     ----------

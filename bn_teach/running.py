@@ -28,7 +28,7 @@ def exponential_moving_average(history, momentum, *, initial=0.0, debias=False):
     momentum : float or array_like, shape (M,)
         Weight kept on the old estimate, in [0, 1]. Several momenta are computed in one pass.
     initial : float or array_like, broadcastable to one row
-        The estimate before the first update. Frameworks use 0 for means and 1 for variances.
+        The estimate before the first update. Most frameworks use 0 for means and 1 for variances.
     debias : bool
         Take out what is left of `initial`: after t updates the estimate r becomes
         ``(r - momentum**t * initial) / (1 - momentum**t)``, the correction known from Adam. Not for a

@@ -35,7 +35,7 @@ def batch_4(digits):
 
 
 def train_the_ordinary_way(dataset, config, *, momentum, unbiased):
-    """Train as every framework does, batch norm layers with running averages and all, and evaluate in eval mode.
+    """Train as most frameworks do, batch norm layers with running averages and all, and evaluate in eval mode.
 
     Nothing of `train` or `replay` is used but the initial weights and the order of the examples.
     Returns the losses, the running means and variances after every step and layer, and accuracy and
