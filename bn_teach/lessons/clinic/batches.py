@@ -86,8 +86,9 @@ TIDY_PASS = Case(
     formula="variance of all = mean of the variances within the mini-batches + variance between their means. In sorted "
     "mini-batches much of it lies between, and the mean of the variances never sees that part.",
     fix="Shuffle the pass.",
-    spot="Look at the sampler of the loader that you recompute with: shuffle=True, also when nothing is trained. "
-    "fvcore's PreciseBN pools the moments, update_bn averages the variances.",
+    spot="PyTorch: print loader.sampler of the loader that you recompute with. It must be a RandomSampler "
+    "(shuffle=True), also when nothing is trained, unless the images are stored in random order. fvcore's PreciseBN "
+    "pools the moments, update_bn averages the variances.",
     careful="The variance is off by nearly half, the accuracy by one to three points. A hunch, no proof: every unit "
     "comes out too large, and the highest score mostly stays the highest. Pooling exactly instead of shuffling "
     "repairs the first layer alone: above it, the inputs were already normalised digit by digit (turn the picture).",
@@ -187,8 +188,8 @@ EPOCH_END = Case(
     "its share is 1/1,025.",
     fix="drop_last=True: leave out the incomplete mini-batch (the next epoch shuffles anew, so no image is lost for "
     "good).",
-    spot="len(dataset) % batch_size == 1. PyTorch: 'Expected more than 1 value per channel when training'. Keras and "
-    "Flax say nothing.",
+    spot="len(dataset) % batch_size == 1. PyTorch: 'Expected more than 1 value per channel when training', but not in "
+    "a convolution, where a single image has many. Keras and Flax say nothing.",
     careful="The network does not see the image: normalised by itself it is 0 everywhere, every output is beta, and "
     "the loss is {loss:.2f} whatever it shows (the mini-batch before it: {loss_before:.2f}). The dent itself costs "
     "{dent:.1f} points of accuracy in this run, with a momentum of 0.9. With less memory it is deeper.",

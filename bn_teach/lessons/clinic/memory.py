@@ -100,8 +100,10 @@ FAIR_AVERAGE = Case(
     "half of them through those of the first half of training. Algorithm 2 of the paper, its recipe for inference, "
     "averages too, but all its mini-batches go through the weights as they are now.",
     fix="Freeze the weights, send the training set through once, average that.",
-    spot="PyTorch: torch.optim.swa_utils.update_bn(loader, model), then evaluate again. If the accuracy moves by a "
-    "point, the running statistics were stale.",
+    spot="PyTorch: fresh = copy.deepcopy(model), torch.optim.swa_utils.update_bn(loader, fresh), then evaluate fresh. "
+    "If the accuracy rises by two points, the running statistics were most likely stale (28 of 32 runs like this one "
+    "did, and 1 of 32 with momentum 0.1). If not, they may still be those of other images than you have now, or not be "
+    "read at all, because training mode is on.",
     careful="So why does anybody keep a moving average? Because it forgets: with momentum 0.9 it was nearly as "
     "good as the full pass here (turn the picture), and it is there in the middle of training, at no extra pass.",
     threads=(
@@ -160,8 +162,8 @@ PORTED = Case(
     "momentum) * running + momentum * batch. Taken over as it is, 0.99 keeps 1 % of the old value, and the running "
     "statistics are those of the latest mini-batch.",
     fix="Write 1 - 0.99 = 0.01 (bn_teach.frameworks.kept_fraction translates).",
-    spot="Print the momentum of your layers. In PyTorch a number above 0.5 is nearly always a port, in Keras or Flax "
-    "one below 0.5.",
+    spot="Print the momentum of your layers. In PyTorch a number above 0.5 looks like a port, in Keras or Flax one "
+    "below 0.5.",
     careful="Turn the picture: at batch size 64 and only 100 steps the slip is a gain. A mini-batch of 64 is a fair "
     "sample, and an average that keeps 99 % is still full of its initial value then. A quick test can make the wrong "
     "number look right.",
@@ -228,7 +230,7 @@ FIRST_EPOCH = Case(
     "(running - momentum^t * initial) / (1 - momentum^t), the correction known from Adam.",
     fix="The same average, freed of its start (debias=True).",
     spot="Compute momentum ** steps (PyTorch: (1 - momentum) ** steps). Above 0.05, do not trust the validation "
-    "accuracy yet, or recompute the statistics.",
+    "accuracy yet, or recompute the statistics. (Haiku and Caffe divide the start out.)",
     careful="No correction is needed if the memory is shorter: with momentum 0.9 the first epoch looks as good (turn "
     "the picture). And this is one of two meanings of 'unbiased': the other one, m/(m-1), moves this accuracy by less "
     "than 0.1 points on average.",
@@ -295,7 +297,7 @@ JAGGED_CURVE = Case(
     "p) steps on average: 9 with 0.9, and 999 with 0.999 once there were enough. Here start-up is the larger part "
     "(turn the picture).",
     fix="A shorter memory: momentum 0.9 (PyTorch: 0.1). The weights are the same.",
-    spot="Evaluate one checkpoint twice: as it is, and after recomputing its statistics. If the second curve is "
+    spot="Evaluate every checkpoint twice: as it is, and after recomputing its statistics. If the second curve is "
     "smooth, the weights were never the problem.",
     careful="Smoother statistics did not make a smoother curve, and the advice makes it worse: statistics that never "
     "leave their start give jumps of {never:.1f} points in this run. Forgetting everything is no cure either: with "

@@ -84,7 +84,7 @@ NEW_CAMERA = Case(
     fix="Let the new images be read in training mode once (here: population_statistics of them), then judge other "
     "ones.",
     spot="Print a running mean before and after you exchange or delete the validation set: the same, to the last "
-    "digit. Passes after model.train() write the averages, passes after model.eval() read them.",
+    "digit. PyTorch: passes after model.train() write the averages, passes after model.eval() read them.",
     careful="Mist is the kindest case: it changes every pixel x to a * x + b, and the first batch norm takes exactly "
     "that out, once it knows the mean and the variance. A blurred image would stay blurred. The images that statistics "
     "were taken from must not be the ones that are judged. And the test that finds most cases of this clinic misses "
@@ -170,7 +170,8 @@ RESTLESS_LOSS = Case(
     fix="A mini-batch that is normalised by itself has calmer statistics if it is larger.",
     spot="Train twice from one seed with two momenta and compare the losses. On a CPU they agree to the last digit.",
     careful="The optimiser's momentum is another thing of the same name, and that one does change training. So does "
-    "this one, as soon as something acts on the validation accuracy, such as early stopping.",
+    "this one, as soon as something acts on the validation accuracy, such as early stopping, and wherever training "
+    "reads the averages: Equinox's layer does, unless it is told mode='batch'.",
     threads=(
         Thread("fast.ai forum, topic 41000", ""),
         Thread(
@@ -274,9 +275,10 @@ BY_FOLDER = Case(
     formula="Training mode: every mini-batch is normalised by its own mean and variance, and both go into the running "
     "averages. Sixteen zeros normalised by themselves no longer look like zeros.",
     fix="eval() before the evaluation, train() after it.",
-    spot="PyTorch: model.training must be False in your evaluation loop. Copy a running mean before it and compare "
-    "after it: any change means that validation data were written into the model. All means 0 and all variances 1 is "
-    "the opposite mistake: they were never updated. This network would get {never:.0f} % with them.",
+    spot="PyTorch: any(m.training for m in model.modules()) must be False in your evaluation loop (model.training "
+    "tells of the outermost module alone). Clone a running mean before it and compare after it: any change means that "
+    "validation data were written into the model. All means 0 and all variances 1 is the opposite mistake: they were "
+    "never updated. This network would get {never:.0f} % with them.",
     careful="The damage stays. Evaluated properly right afterwards, the network gets {afterwards:.1f} %, for its "
     "averages now hold the digits that came last. Turn the picture: on shuffled images the same mistake costs little, "
     "and can go unnoticed for long. No other statistics help, for none are read: the test that finds most cases of "
