@@ -11,7 +11,6 @@ normalised by, and what becomes of the start, is said once for all rows that sha
 import html
 import math
 from dataclasses import astuple, dataclass, replace
-from itertools import groupby
 
 import numpy as np
 
@@ -155,7 +154,7 @@ class FrameworkTable:
     def _repr_html_(self):
         head = "".join(f'<th scope="col">{html.escape(name)}</th>' for name in _HEADS)
         bodies = "".join(
-            f'<tbody><tr><th scope="rowgroup" colspan="{len(_HEADS)}" style="text-align: start">{html.escape(title)}'
+            f'<tbody><tr><th scope="rowgroup" colspan="{len(_HEADS)}" style="{_TITLE}">{html.escape(title)}'
             f"</th></tr>{''.join(map(_html_row, rows))}</tbody>"
             for title, rows in _groups(self.rows)
         )
@@ -175,9 +174,9 @@ _HEADS = (
     "batch of one",
 )
 _CAPTION = (
-    "Each row was run when this table was made. One batch: n = 5 values with mean 10 and variance 10 (12.5 if divided "
-    "by n-1). Batch of one: training goes on with the single value 3, in a layer whose beta is 0.5. p is what the old "
-    "estimate keeps, t the number of mini-batches so far."
+    "Each row was run when this table was made, by our layer that does as the framework does. One batch: n = 5 values "
+    "with mean 10 and variance 10 (12.5 if divided by n-1). Batch of one: training goes on with the single value 3, in "
+    "a layer whose beta is 0.5. p is what the old estimate keeps, t the number of mini-batches so far."
 )
 _TRAINING = {
     "n": "Training normalises a mini-batch by its own mean and variance (divided by n).",
@@ -191,23 +190,23 @@ _START = {
     "and comes out far too large at first.",
     "replaced": "The first batch takes the place of a start.",
 }
+_TITLE = "text-align: start; font-weight: normal; font-style: italic"
 _NO_WRAP = ' style="white-space: nowrap"'
 
 
 def _groups(rows):
     """What rows have in common, in words, and the cells of those rows, the same ones only once."""
-    # In the order in which the first of each kind comes.
-    titles = [_title(row) for row in rows]
-    ordered = sorted(zip(titles, rows), key=lambda pair: titles.index(pair[0]))
-    return [
-        (title, [_cells(alike) for alike in _folded([row for _, row in group])])
-        for title, group in groupby(ordered, key=lambda pair: pair[0])
-    ]
-
-
-def _title(row):
-    roots = "Standard deviations are averaged, not variances." if row.averages != "variances" else ""
-    return " ".join(filter(None, (_TRAINING[row.training], _START[row.start_is], roots)))
+    kinds = {}  # in the order in which the first of each comes
+    for row in rows:
+        kinds.setdefault((row.training, row.start_is, row.averages), []).append(row)
+    groups, above = [], None
+    for (training, start_is, averages), alike in kinds.items():
+        words = ["Training as above." if training == above else _TRAINING[training], _START[start_is]]
+        if averages != "variances":
+            words.append(f"{averages.capitalize()} are averaged, not variances.")
+        groups.append((" ".join(words), [_cells(row) for row in _folded(alike)]))
+        above = training
+    return groups
 
 
 def _folded(rows):
