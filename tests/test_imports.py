@@ -39,7 +39,7 @@ LESSON = {
     "experiment": ({"numpy"}, {"runs"}),
     "picture": ({"numpy", "plotly"}, {"panels", "choices", "question"}),
     "explorer": ({"numpy", "ipywidgets", "traitlets"}, None),  # all of them
-    "questions": ({"numpy"}, {"question", "runs", "choices"}),
+    "questions": ({"numpy"}, {"question", "runs", "seeds", "choices"}),
 }
 NUMPY_ALONE = ORDER[: ORDER.index("lessons.shared")]
 SHARED = {  # what files of lessons/shared may import, and those of the page

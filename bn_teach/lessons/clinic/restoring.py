@@ -129,10 +129,11 @@ RESTORED = Case(
     high=100,
     formula="What was judged at step {best_step} was f(weights of {best_step}, statistics of {best_step}). What came "
     "back is f(weights of {best_step}, statistics of {stop_step}). Running statistics are part of the model.",
-    fix="Save and restore both (PyTorch: copy.deepcopy of the whole state_dict, not the parameters alone; without the "
-    "copy, what was kept goes on changing), or recompute the statistics after restoring.",
+    fix="Save and restore both (PyTorch: the whole state_dict, not the parameters alone), or recompute the statistics "
+    "after restoring.",
     spot="Evaluate right after restoring. If the number of the log does not come back to the last digit, something of "
-    "the model did not either.",
+    "the model did not either. PyTorch: keep copy.deepcopy(model.state_dict()); without the copy, what is kept goes on "
+    "changing with the model.",
     careful="A part is luck. A step chosen because it looked best, with its own statistics, tends to look worse "
     f"with others. So let one half of the images choose and the other half judge, over {_RUNS} seeds: {_CHOSEN:.1f} "
     f"points come back on the half that chose, {_JUDGED:.1f} on the other. The second number is what the statistics "
