@@ -122,7 +122,7 @@ def test_every_place_that_names_the_least_python_names_the_same(project):
 
 # What is imported
 
-CALLED = {"pil": "pillow", "yaml": "pyyaml", "sklearn": "scikit-learn", "repo2docker": "jupyter-repo2docker"}
+CALLED = {"PIL": "pillow", "yaml": "pyyaml", "sklearn": "scikit-learn", "repo2docker": "jupyter-repo2docker"}
 # Not asked for by us, but a part of what is: imported name to the package that brings it.
 BROUGHT = {
     "traitlets": "ipywidgets",
