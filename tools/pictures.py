@@ -104,7 +104,7 @@ def main(names):
             server.start()
             chromium = playwright.chromium.launch(executable_path=browser, args=["--no-sandbox", "--disable-gpu"])
             for name in names or NOTEBOOKS:
-                lab = Lab(chromium, server, width=1366, height=1000)
+                lab = Lab(chromium, server, width=1366, height=1300)
                 notebook = lab.open(f"{name}.ipynb")
                 notebook.run_all()
                 assert notebook.errors() == [], notebook.errors()

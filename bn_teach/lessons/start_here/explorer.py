@@ -97,8 +97,8 @@ class MomentumExplorer(TrainingExplorer):
             "mode": widgets.ToggleButtons(
                 options=[(label, name) for name, label in MODES.items()],
                 description="show it in",
-                style={"description_width": "initial", "button_width": "100px"},
-                layout=widgets.Layout(width="310px", display="flex", align_items="center"),
+                style={"description_width": "75px", "button_width": "100px"},
+                layout=widgets.Layout(width="320px", display="flex", align_items="center"),
             ),
             "noise": checkbox("replace the held-out images by noise", width="290px"),
         }
