@@ -371,13 +371,14 @@ def running_statistics(
     initial[:, :width], initial[:, width:] = initial_mean, initial_var
     history[:, :width], history[:, width:] = means, variances
     averages[..., :1, :] = initial
+    if estimator == "debiased":
+        _checks.debiasable(momentum)
     if len(history) and estimator == "cumulative":
         history[...] = cumulative_average(history)
+    elif len(history) and estimator in MOVED_BY_MOMENTUM:
+        fading_average(history, momentum, initial[0], debias=estimator == "debiased", out=averages[..., 1:, :])
     elif len(history):
-        debias = estimator == "debiased"
-        if debias:
-            _checks.debiasable(momentum)
-        fading_average(history, momentum, initial[0], debias=debias, out=averages[..., 1:, :])
+        raise NotImplementedError(f"how {estimator} averages")
     return np.split(averages, 2, axis=-1)
 
 
@@ -421,7 +422,9 @@ def _inference_statistics(recording, estimator, running):
         return recording.algorithm2_mean, recording.algorithm2_var
     if estimator == "population":
         return recording.population_mean, recording.population_var
-    return None
+    if estimator == "batch":
+        return None
+    raise NotImplementedError(f"which statistics {estimator} reads")
 
 
 def _validate(recording, statistics):

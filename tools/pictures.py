@@ -68,9 +68,10 @@ def photograph(notebook, number, name, change="", stamp=STAMP, settle=1500):
     path = IMAGES / f"{name}.png"
     notebook.page.screenshot(path=path, clip=clip)
     style.evaluate("(style) => style.remove()")
-    with Image.open(path) as image:  # 256 colours are enough for lines and letters, in a third of the bytes
-        small = image.convert("RGB").quantize(256, dither=Image.Dither.NONE)
-    small.save(path, optimize=True)
+    if path.stat().st_size > LARGEST:  # fewer colours, which thin pale lines of many colours would suffer from
+        with Image.open(path) as image:
+            few = image.convert("RGB").quantize(256, dither=Image.Dither.NONE)
+        few.save(path, optimize=True)
     print(f"{path.relative_to(ROOT)}  {path.stat().st_size / 1000:.0f} kB", flush=True)
     return path
 

@@ -8,13 +8,6 @@ from bn_teach.lessons.tracking_accuracy import questions as tracking_accuracy
 from bn_teach.lessons.two_modes import questions as two_modes
 from bn_teach.lessons.your_framework import questions as your_framework
 
-QUESTIONS = {
-    **start_here.QUESTIONS,
-    **two_modes.QUESTIONS,
-    **samples.QUESTIONS,
-    **running_averages.QUESTIONS,
-    **tracking_accuracy.QUESTIONS,
-    **paper.QUESTIONS,
-    **your_framework.QUESTIONS,
-}
+LESSONS = (start_here, two_modes, samples, running_averages, tracking_accuracy, paper, your_framework)
+QUESTIONS = {name: question for lesson in LESSONS for name, question in lesson.QUESTIONS.items()}
 """Name to `Question`."""

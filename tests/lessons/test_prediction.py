@@ -4,7 +4,7 @@ import pytest
 
 from bn_teach import Prediction
 from bn_teach.lessons import prediction as module
-from bn_teach.lessons.questions import QUESTIONS
+from bn_teach.lessons.questions import LESSONS, QUESTIONS
 from bn_teach.lessons.shared.question import Question
 
 
@@ -109,6 +109,10 @@ def test_what_is_typed_is_shown_as_text_not_as_html(counted):
 def test_an_unknown_question_is_refused_by_name():
     with pytest.raises(ValueError, match=r"name must be one of .*'too-much-memory'.*, got 'nonsense'"):
         Prediction("nonsense")
+
+
+def test_no_name_is_given_twice():
+    assert len(QUESTIONS) == sum(len(lesson.QUESTIONS) for lesson in LESSONS)
 
 
 @pytest.mark.parametrize("name", QUESTIONS)

@@ -43,6 +43,9 @@ def _mark(trace):
     color = trace.marker.color or trace.line.color
     if trace.marker.symbol in SHAPES:
         return f'<path d="{SHAPES[trace.marker.symbol]}" fill="{color}"/>'
+    if trace.marker.symbol == "x-thin":
+        color, width = trace.marker.line.color, trace.marker.line.width
+        return f'<path d="M11 2L19 10M19 2L11 10" fill="none" stroke="{color}" stroke-width="{width:g}"/>'
     if trace.marker.symbol == "circle-open":
         return f'<circle cx="15" cy="6" r="4.5" fill="none" stroke="{color}" stroke-width="2"/>'
     return f'<circle cx="15" cy="6" r="{3 if trace.marker.size < 10 else 5}" fill="{color}"/>'

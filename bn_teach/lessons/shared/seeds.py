@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from bn_teach._threads import one_blas_thread
+from bn_teach.lessons.shared.choices import MOMENTA
 from bn_teach.lessons.shared.runs import run
 from bn_teach.replay import at_the_end, keep_best, replay, restore
 from bn_teach.sweep import Sweep
@@ -22,8 +23,6 @@ from bn_teach.training import TrainingConfig
 
 SHIPPED = Path(__file__).with_name("seeds.json")
 SEEDS = tuple(range(32))
-MOMENTA = (0.0, 0.1, 0.5, 0.8, 0.9, 0.95, 0.99, 0.995, 0.999)
-"""Those of the sliders."""
 BATCH_SIZES = (2, 4, 16, 64, 256)
 WINDOWS = (400, 800)
 """Steps after which a run is looked at: at its end, and as if it had ended half-way."""
@@ -192,6 +191,8 @@ def load_seeds():
     """Load what `python tools/seeds.py` measured."""
     held = json.loads(SHIPPED.read_text(encoding="utf-8"))
     accuracy = {int(m): np.array(rows, dtype=np.float64) for m, rows in held["accuracy"].items()}
+    if any(rows.shape[1] != len(CURVES) for rows in accuracy.values()):
+        raise ValueError(f"{SHIPPED.name} was measured for other momenta or estimators: run python tools/seeds.py")
     stopped = {
         (one["batch_size"], one["estimator"], one["momentum"], one["patience"]): Stopped(
             **{name: np.array(one[name], dtype=np.float64) for name in FIELDS}
