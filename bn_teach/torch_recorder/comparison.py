@@ -6,7 +6,7 @@ import numpy as np
 
 from bn_teach import _checks
 from bn_teach.replay import MOVED_BY_MOMENTUM
-from bn_teach.torch_recorder.history import TorchRecording, given_exact, last_row, replay_statistics
+from bn_teach.torch_recorder.history import TorchRecording, given_exact, last_statistics
 
 MOMENTA = (0.0, 0.5, 0.8, 0.9, 0.95, 0.99, 0.995, 0.999)
 """The momenta that `report` tries unless told otherwise."""
@@ -25,7 +25,7 @@ class Report:
     momenta : numpy.ndarray, shape (M,)
         Those asked for, and the layers' own.
     own : tuple of float or None
-        The momentum that each layer has.
+        The momentum that each layer has; None if it has none, or one that no average can be freed of its start with.
     mean_error : numpy.ndarray, shape (L, M)
         How far the running mean is off; root mean square over channels.
     var_ratio : numpy.ndarray, shape (L, M)
@@ -35,6 +35,8 @@ class Report:
         population with the exact statistics.
     nearest : numpy.ndarray, shape (L,)
         The momentum of least distance.
+    left_out : dict of str to str
+        The other layers of the recording, each with the reason.
     """
 
     layers: tuple
@@ -44,6 +46,7 @@ class Report:
     var_ratio: np.ndarray
     distance: np.ndarray
     nearest: np.ndarray
+    left_out: dict
 
     def __str__(self):
         width = max(11, *map(len, self.layers)) + 2
@@ -54,6 +57,8 @@ class Report:
             yours = "1/t" if own is None else f"{own:g}"
             row = "".join(f"{distance:9.3g}" for distance in distances)
             lines.append(f"{name:{width}}{row}{yours:>8}{nearest:9g}")
+        if self.left_out:
+            lines += ["", "Left out:", *(f"  {name or '(the model)'}: {why}" for name, why in self.left_out.items())]
         return "\n".join(lines)
 
 
@@ -79,7 +84,7 @@ def report(recorded, exact=None, *, momenta=MOMENTA, estimator="ema", unbiased=T
     Raises
     ------
     ValueError, TypeError
-        For a history that `replay_statistics` refuses, or exact statistics that do not fit the layers.
+        If no layer can be replayed, or for exact statistics that do not fit the layers.
 
     Examples
     --------
@@ -93,18 +98,28 @@ def report(recorded, exact=None, *, momenta=MOMENTA, estimator="ema", unbiased=T
     if not isinstance(recorded, TorchRecording):
         raise TypeError(f"recorded must be a TorchRecording, got {_checks.describe(recorded)}")
     _checks.choice("estimator", estimator, MOVED_BY_MOMENTUM)
-    histories = recorded.history
-    targets = given_exact(recorded, exact)
-    own = tuple(history.momentum for history in histories.values())
+    targets, (histories, left_out) = given_exact(recorded, exact), recorded.usable()
+    left_out |= {name: "there are no exact statistics of it" for name in histories if name not in targets}
+    histories = {name: history for name, history in histories.items() if name in targets}
+    if not histories:
+        raise ValueError("exact must have a layer that can be replayed: " + "; ".join(left_out.values()))
+    own = tuple(_comparable(history.momentum, estimator) for history in histories.values())
     momenta = np.unique([*np.atleast_1d(_checks.momenta(momenta, "momenta")), *(p for p in own if p is not None)])
     errors = np.empty((3, len(histories), len(momenta)))
-    for row, (history, (mean, var)) in enumerate(zip(histories.values(), targets)):
-        # One momentum at a time: all of them at once need M times the memory of the recording.
-        for column, p in enumerate(momenta):
-            estimate = last_row(replay_statistics(history, p, estimator=estimator, unbiased=unbiased))
-            errors[:, row, column] = _differences(*estimate, mean, var, history.eps)
+    for row, (name, history) in enumerate(histories.items()):
+        estimates = zip(*last_statistics(history, momenta, estimator=estimator, unbiased=unbiased))
+        for column, estimate in enumerate(estimates):
+            errors[:, row, column] = _differences(*estimate, *targets[name], history.eps)
     distance = errors[-1]
-    return Report(recorded.layers, momenta, own, *errors, nearest=momenta[distance.argmin(axis=1)])
+    nearest = momenta[distance.argmin(axis=1)]
+    return Report(tuple(histories), momenta, own, *errors, nearest, left_out)
+
+
+def _comparable(momentum, estimator):
+    """A layer's own momentum, if the table can have a column for it."""
+    if momentum is None or not 0 <= momentum <= 1 or (momentum == 1 and estimator == "debiased"):
+        return None
+    return momentum
 
 
 def _differences(running_mean, running_var, mean, var, eps):

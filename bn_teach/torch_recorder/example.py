@@ -8,7 +8,7 @@ import numpy as np
 
 from bn_teach import _files
 from bn_teach.data import load_digits, minibatches
-from bn_teach.torch_recorder.history import TorchRecording
+from bn_teach.torch_recorder.history import TorchRecording, from_arrays
 from bn_teach.torch_recorder.live import exact_statistics, record_torch
 
 PATH = Path(__file__).with_name("example.npz")
@@ -55,11 +55,13 @@ def load_example():
     ('norm1', 'norm2', 'norm3')
     """
     names = ("example_momenta", "example_accuracies")
-    momenta, accuracies = _files.read_arrays(
-        PATH, lambda arrays: [arrays[name] for name in names], "benchmarks/record_torch_example.py"
+    recorded, momenta, accuracies = _files.read_arrays(
+        PATH,
+        lambda arrays: (from_arrays(arrays), *(arrays[name] for name in names)),
+        "benchmarks/record_torch_example.py",
     )
     as_trained, *accuracy, exact = accuracies.tolist()
-    return Example(TorchRecording.load(PATH), as_trained, momenta, np.array(accuracy), exact)
+    return Example(recorded, as_trained, momenta, np.array(accuracy), exact)
 
 
 def record_live(*, steps=200, batch_size=8, momentum=0.9, seed=0):

@@ -1,7 +1,9 @@
 """What of the recorder needs no PyTorch; live models are recorded in test_torch_recorder_live.py."""
 
+import json
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -85,7 +87,10 @@ def with_value(name, row, value):
         (with_value("variances", 2, np.inf), r"variances of layer 'conv\.norm' must be finite .*got inf in row 2"),
         (with_value("variances", 4, -1.0), r"variances of layer .*not negative in every row, got -1\.0 in row 4"),
         (with_value("sizes", 1, 0), "sizes of layer .* must be at least 1 in every row, got 0 in row 1"),
-        (history_of(9, counted=12, layer="a"), "history of layer 'a' must have a row for every .*got 9 rows for 12"),
+        (
+            history_of(9, parted=(4, "it was reset"), layer="a"),
+            r"replay of layer 'a' must lead where its buffers stand, but after update 4 of 9 they part: it was reset\.",
+        ),
         (history_of(0, layer="a"), "history of layer 'a' must have at least one row, got none"),
     ],
 )
@@ -124,21 +129,75 @@ def test_bad_input_is_named(make, error, message):
         make()
 
 
+def test_momenta_may_differ_from_update_to_update():
+    history = LayerHistory([[4.0], [8.0]], [[0.5], [1.0]], [2, 2], momenta=np.array([0.5, 0.25]))
+    mean, var = TorchRecording({"a": history}).own("a")
+    assert mean == [0.25 * 2 + 0.75 * 8]
+    assert var == [0.25 * 1 + 0.75 * 2]
+    assert TorchRecording({"a": history}).up_to(1).own("a")[0] == [2.0]
+    np.testing.assert_array_equal(replay_statistics(history, 0.5)[0], [[2.0], [5.0]])  # any other momentum as ever
+
+
+@pytest.mark.parametrize("estimator", ["ema", "debiased", "cumulative"])
+@pytest.mark.parametrize("unbiased", [True, False])
+def test_the_last_values_are_the_end_of_the_replay(history, estimator, unbiased):
+    momenta = [0.0, 0.5, 0.9, 0.999]
+    options = {"estimator": estimator, "unbiased": unbiased}
+    for p in momenta:
+        ended = TorchRecording({"a": history}).statistics(p, **options)["a"]
+        replayed = [rows[-1] for rows in replay_statistics(history, p, **options)]
+        np.testing.assert_allclose(ended, replayed, rtol=1e-10, atol=1e-12)
+
+
+def test_one_bad_layer_does_not_refuse_the_others():
+    good, parted = history_of(), history_of(parted=(20, "a state was loaded"))
+    recorded = TorchRecording({"good": good, "parted": parted, "idle": history_of(0)})
+    with pytest.warns(UserWarning, match="left out"):
+        assert set(recorded.statistics(0.5)) == {"good"}
+    assert list(recorded.check()) == ["parted", "idle"]
+    told = report(recorded, {"good": (np.full(2, 3.0), np.ones(2))})
+    assert told.layers == ("good",)
+    assert "parted: the replay of layer 'parted' must lead" in str(told)
+    with pytest.raises(ValueError, match="after update 20 of 30 they part: a state was loaded"):
+        recorded.own("parted")
+    first = recorded.up_to(20)
+    assert list(first.check()) == ["idle"]
+    np.testing.assert_array_equal(first.own("parted"), first.own("good"))
+    with pytest.raises(ValueError, match="layer must be one of 'good', 'parted', 'idle', got 'x'"):
+        recorded.own("x")
+
+
+def test_a_layer_without_exact_statistics_is_left_out_of_the_report():
+    told = report(recording(), {"norm": (np.full(2, 3.0), np.ones(2))})
+    assert told.layers == ("norm",)
+    assert told.left_out == {"conv.norm": "there are no exact statistics of it"}
+
+
+def test_a_momentum_that_cannot_be_freed_of_its_start_is_no_reason_to_refuse():
+    recorded = TorchRecording({"frozen": history_of(momentum=1.0)}, {"frozen": (np.full(2, 3.0), np.ones(2))})
+    assert report(recorded, estimator="debiased").own == (None,)
+    assert report(recorded).own == (1.0,)
+
+
 def recording(**exact):
+    schedule = {"momenta": np.linspace(0.9, 0.5, 30), "momentum": 0.5, "parted": (30, "it was reset")}
     layers = {"conv.norm": history_of(), "norm": history_of(20, momentum=None, eps=1e-3, counted=20)}
+    if exact.pop("with_a_schedule", False):
+        layers["fc"] = history_of(**schedule)
     return TorchRecording(layers, exact or None)
 
 
 def test_a_recording_comes_back_from_its_file(tmp_path):
-    saved = recording()
+    saved = recording(with_a_schedule=True)
     saved.exact = {"conv.norm": (np.zeros(2), np.ones(2)), "norm": (np.ones(2), np.full(2, 3.0))}
     saved.save(tmp_path / "run.npz")
     loaded = TorchRecording.load(tmp_path / "run.npz")
     assert loaded.layers == saved.layers
     for name in saved.layers:
-        for field in ("means", "variances", "sizes", "momentum", "eps", "layer", "counted"):
+        for field in ("means", "variances", "sizes", "momentum", "eps", "layer", "counted", "momenta", "parted"):
             assert np.array_equal(getattr(loaded.history[name], field), getattr(saved.history[name], field))
-        np.testing.assert_array_equal(loaded.exact[name], saved.exact[name])
+        if name in saved.exact:
+            np.testing.assert_array_equal(loaded.exact[name], saved.exact[name])
     assert [file.name for file in tmp_path.iterdir()] == ["run.npz"]
     assert str(report(loaded)) == str(report(saved))
 
@@ -176,6 +235,47 @@ def test_files_of_another_kind_are_refused(tmp_path):
     np.savez(path, format=np.array([{}], dtype=object))
     with pytest.raises(ValueError, match="allow_pickle=False"):
         TorchRecording.load(path)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"more": np.zeros(3)}, "it holds 'more' besides"),
+        ({"variances_0": np.full((30, 2), -1.0)}, "a variance of layer 'conv.norm' is negative"),
+        ({"eps": -1.0}, "eps of layer 'conv.norm' must be"),
+        ({"layer": "norm"}, "two of its layers are named 'norm'"),
+        ({"exact_mean_0": np.zeros(2), "exact_var_0": -np.ones(2)}, "exact variance of layer 'conv.norm' must be at"),
+        ({"exact_mean_0": np.zeros(2)}, "it holds 'exact_mean_0' besides"),
+    ],
+)
+def test_files_that_were_changed_are_refused(tmp_path, change, message):
+    path = tmp_path / "run.npz"
+    recording().save(path)
+    with np.load(path) as stored:
+        arrays = dict(stored)
+    meta = json.loads(str(arrays["layers"]))
+    meta[0] |= {name: value for name, value in change.items() if name in meta[0]}
+    arrays |= {name: value for name, value in change.items() if name not in meta[0]}
+    np.savez(path, **arrays | {"layers": np.array(json.dumps(meta))})
+    with pytest.raises(ValueError, match=message):
+        TorchRecording.load(path)
+
+
+def test_saving_onto_a_link_keeps_it_and_writes_the_file_that_it_names(tmp_path):
+    link = tmp_path / "latest.npz"
+    (tmp_path / "run.npz").write_bytes(b"old")
+    link.symlink_to("run.npz")
+    recording().save(link)
+    assert link.is_symlink()
+    assert TorchRecording.load(tmp_path / "run.npz").layers == ("conv.norm", "norm")
+
+
+@pytest.mark.skipif(not Path("/dev/null").is_char_device(), reason="no such device here")
+def test_saving_onto_a_device_leaves_it_one(tmp_path):
+    link = tmp_path / "nowhere"
+    link.symlink_to("/dev/null")  # if this failed, a file would take the place of the link, not of the device
+    recording().save(link)
+    assert Path("/dev/null").is_char_device()
 
 
 def test_the_report_by_hand():
@@ -222,7 +322,8 @@ def test_the_report_as_text_has_a_row_for_every_layer():
     ("exact", "message"),
     [
         (None, "exact must be given, or be stored in recorded.exact, got None"),
-        ({"norm": (np.ones(2), np.ones(2))}, "exact must have the layers of the recording, 'conv.norm', 'norm'"),
+        ({"fc": (np.ones(2), np.ones(2))}, "exact must have layers of the recording, 'conv.norm', 'norm'; got 'fc'"),
+        ({}, "exact must have layers of the recording, 'conv.norm', 'norm'; got none"),
         (
             {"conv.norm": (np.ones(3), np.ones(3)), "norm": (np.ones(2), np.ones(2))},
             r"the exact mean of layer 'conv.norm' must have shape \(2,\), got \(3,\)",
