@@ -80,7 +80,9 @@ class LayerHistory:
                     f"got {_checks.describe(initial)}"
                 )
         if self.momenta is not None:
-            momenta = _checks.array(f"momenta{self._of_layer}", self.momenta, shape=sizes.shape)
+            momenta = np.asarray(self.momenta, dtype=np.float64)
+            if momenta.shape != sizes.shape:
+                raise ValueError(f"momenta{self._of_layer} must have shape {sizes.shape}, got {momenta.shape}")
             object.__setattr__(self, "momenta", momenta)
         for name, values in (("means", means), ("variances", variances), ("sizes", sizes)):
             object.__setattr__(self, name, values)

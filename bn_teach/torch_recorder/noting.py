@@ -8,6 +8,7 @@ cannot be noted is kept as a reason, and told when somebody reads.
 import functools
 import sys
 import threading
+import time
 import warnings
 from contextlib import contextmanager
 from dataclasses import replace
@@ -39,6 +40,7 @@ class Recorder:
 
     def __init__(self, layers, *, every=False, last=None):
         self.layers, self.every, self.last, self.bytes = layers, every, last, 0
+        self.thread = threading.get_ident()
         self.taps = {name: Tap(name, layer, self) for name, layer in layers().items()}
         self._by_layer = {id(tap.layer): tap for tap in self.taps.values()}
         self._by_buffer = {}
@@ -67,6 +69,8 @@ class Recorder:
 
     def histories(self):
         """Name to `LayerHistory`: what there is so far, compared with the buffers of each layer."""
+        if threading.get_ident() != self.thread:
+            time.sleep(1e-4)  # somebody who looks again and again would have the lock all the time, and halt training
         with _LOCK:
             now, found = self.layers(), {}
             for name, tap in self.taps.items():
@@ -74,12 +78,8 @@ class Recorder:
                 if now.get(name) is not tap.layer:
                     gone = "another layer took its place in the model" if name in now else "it was taken from the model"
                 found[name] = tap.history(gone)
-            for name, layer in now.items():
-                if name not in found:
-                    late = Tap(name, layer, self)
-                    late.parted = 0, "it came into the model after recording had begun"
-                    found[name] = late.history()
-            return found
+            late = "it came into the model after recording had begun"
+            return found | {name: _nothing(name, late) for name in now if name not in found}
 
     def grown(self, more):
         """Count the bytes of the rows."""
@@ -158,12 +158,13 @@ class Tap:
         """Bring rows from the device, and compare where they lead with `buffers`."""
         if self.rows:
             try:
-                arrays, followed = self._fetched(self.rows)
+                arrays, start, followed = self._fetched(self.rows)
             except Exception as error:  # rows that outlived what they were made in, say
                 self.rows, self.parted = [], (self.count, f"{type(error).__name__} in reading its rows: {error}")
                 return
             # An interrupt finds all of it done or nothing: Python looks for signals at calls, and here is none.
-            self.arrays, self.followed, self.count, self.rows = arrays, followed, self.count + len(self.rows), []
+            count = self.count + len(self.rows)
+            self.arrays, self.start, self.followed, self.count, self.rows = arrays, start, followed, count, []
         if self.parted or not self.count:
             return
         mean = var = None
@@ -180,14 +181,12 @@ class Tap:
         means, variances, sizes, kept = zip(*rows)
         stack = sys.modules["torch"].stack
         new = _to_numpy(stack(means)), _to_numpy(stack(variances)), np.array(sizes), np.array(kept)
-        followed = self.followed
-        if followed is None and self.start:
-            self.start = tuple(map(_to_numpy, self.start))
-            followed = Followed.start(*self.start)
-        return (
-            [_grown(array, self.count, rows) for array, rows in zip(self.arrays, new)],
-            followed and followed.after(*new),
-        )
+        start, followed = self.start, self.followed
+        if followed is None and start:
+            start = tuple(map(_to_numpy, start))
+            followed = Followed.start(*start)
+        arrays = [_grown(array, self.count, rows) for array, rows in zip(self.arrays, new)]
+        return arrays, start, followed and followed.after(*new)
 
     def _forget(self, mean, var):
         """Keep the last updates alone: the recording is then as if it had begun later, at the buffers of then."""
@@ -205,6 +204,12 @@ class Tap:
 
     def history(self, gone=None):
         """What there is so far; `gone` says why the layer is no longer that of the model, if so."""
+        try:
+            return self._history(gone)
+        except Exception as error:
+            return _nothing(self.name, f"the layer cannot be read ({type(error).__name__}: {error})")
+
+    def _history(self, gone):
         buffers = self._buffers()
         try:
             self.fetch(buffers, by_others=bool(buffers and self.mark and self._touched(*buffers)))
@@ -216,9 +221,7 @@ class Tap:
         if not parted and not self.count:
             parted = self._why_nothing()
         arrays = [None if array is None else array[: self.count] for array in self.arrays]
-        if not self.count:
-            arrays = [np.empty((0, self.layer.num_features), np.float32)] * 2 + [np.empty(0, int), np.empty(0)]
-        *rows, kept = arrays
+        *rows, kept = arrays if self.count else _no_rows(self.layer.num_features)
         history = LayerHistory(
             *rows,
             **(dict(zip(("initial_mean", "initial_var"), self.start)) if self.count and self.start else {}),
@@ -302,6 +305,16 @@ class Tap:
         return float(kept[-1]) if len(kept) else 1 - float(self.layer.momentum)
 
 
+def _no_rows(channels):
+    return np.empty((0, channels), np.float32), np.empty((0, channels), np.float32), np.empty(0, int), np.empty(0)
+
+
+def _nothing(name, why):
+    """The history of a layer of which there is none."""
+    *rows, _ = _no_rows(0)
+    return LayerHistory(*rows, layer=name, parted=(0, why))
+
+
 @contextmanager
 def unnoted(layers):
     """Let no recorder note what these layers do."""
@@ -367,15 +380,14 @@ def _noted(original):
 def _moments(x):
     """Mean and biased variance of every channel, on the device of `x`, and how many values each has."""
     torch = sys.modules["torch"]
-    x = x.detach()
+    x = x.detach()  # no_grad would do as well, but an interrupt in it can leave it on in the user's program
     if x.dtype in (torch.float16, torch.bfloat16):
         x = x.float()
-    with torch.no_grad():
-        if x.device.type in ("cpu", "cuda"):
-            # What batch norm calls itself: the very same numbers, in a fraction of the time of var_mean.
-            mean, var = torch.batch_norm_update_stats(x, None, None, 0.0)
-        else:
-            var, mean = torch.var_mean(x, [0, *range(2, x.ndim)], correction=0)
+    if x.device.type in ("cpu", "cuda"):
+        # What batch norm calls itself: the very same numbers, in a fraction of the time of var_mean.
+        mean, var = torch.batch_norm_update_stats(x, None, None, 0.0)
+    else:
+        var, mean = torch.var_mean(x, [0, *range(2, x.ndim)], correction=0)
     return mean, var, x.numel() // x.shape[1]
 
 

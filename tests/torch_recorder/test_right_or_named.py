@@ -2,7 +2,6 @@
 
 import copy
 import pickle
-import signal
 import subprocess
 import sys
 import threading
@@ -17,7 +16,7 @@ torch = pytest.importorskip("torch")
 nn = torch.nn
 
 X = torch.tensor([1.0, 4.0, 2.0, 8.0, 5.0, 7.0, 3.0, 10.0])[:, None]
-MEAN, VAR = 5.0, 66 / 7  # of the eight numbers; n - 1 = 7
+MEAN, VAR = 5.0, 68 / 7  # of the eight numbers; n - 1 = 7
 
 
 def own(recorded, layer="", of=None):
@@ -212,7 +211,7 @@ def exported(model, x):
 
 
 def vmapped(model, x):
-    with pytest.raises(ValueError, match="Batch norm got a batched tensor"):
+    with pytest.raises(RuntimeError, match="Batch norm got a batched tensor"):
         torch.func.vmap(model)(torch.stack([x, x]))
     model(x)
 
@@ -317,6 +316,7 @@ def reset(model):
         (lambda model: model.append(nn.BatchNorm1d(1)), None),
     ],
 )
+@pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning", "ignore::torch.jit.TracerWarning")
 def test_what_cannot_be_replayed_is_named_with_the_reason(loop, why):
     model = two_layers()
     with record_torch(model) as recorded:
@@ -358,9 +358,15 @@ def test_a_layer_without_buffers_in_vmap_is_named():
 
 
 def test_the_exception_of_the_user_is_the_one_that_is_raised():
-    with pytest.raises(ZeroDivisionError), record_torch(two_layers()) as recorded:
-        recorded.recorder.histories = lambda: 1 / 0  # even if ours would fail
-        raise ZeroDivisionError("the user's own")
+    def loop():
+        model = two_layers()
+        with record_torch(model):
+            model(X)
+            del model[0].num_batches_tracked, model[0].eps  # a layer that nobody could read any more
+            raise ZeroDivisionError("the user's own")
+
+    with pytest.raises(ZeroDivisionError):
+        loop()
 
 
 def test_a_model_saved_inside_the_block_is_an_ordinary_one(tmp_path):
@@ -368,11 +374,9 @@ def test_a_model_saved_inside_the_block_is_an_ordinary_one(tmp_path):
     with record_torch(model):
         model(X)
         torch.save(model, tmp_path / "model.pt")
-    program = (
-        "import sys, torch; sys.modules['bn_teach'] = None; print(len(torch.load(sys.argv[1], weights_only=False)))"
-    )
+    program = "import sys, torch; sys.modules['bn_teach'] = None; torch.load(sys.argv[1], weights_only=False)"
     command = [sys.executable, "-c", program, str(tmp_path / "model.pt")]
-    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip() == "2"
+    subprocess.run(command, check=True)
 
 
 def test_a_recording_is_copied_and_pickled_inside_the_block():
@@ -406,12 +410,12 @@ def test_reading_from_another_thread_loses_nothing():
             while not done.is_set():
                 looks.append((len(recorded.history["1"]), recorded.check()))
 
-        reader = threading.Thread(target=read)
+        reader = threading.Thread(target=read, daemon=True)
         reader.start()
         for step in range(1000):
             model(X + step % 7)
         done.set()
-        reader.join()
+        reader.join(60)
     assert len(recorded.history["1"]) == 1000
     assert len(looks) > 10
     assert [count for count, _ in looks] == sorted(count for count, _ in looks)
@@ -435,28 +439,38 @@ def test_a_bounded_recording_is_one_that_began_later():
     np.testing.assert_allclose(recorded.statistics(0.9)[""], whole.statistics(0.9)[""], rtol=1e-6)
 
 
-@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="no timer that interrupts")
-def test_an_interrupt_at_any_moment_leaves_a_usable_recording():
-    rng = np.random.default_rng(0)
-    before = signal.signal(signal.SIGALRM, signal.default_int_handler)
-    try:
-        for _ in range(80):
-            model = nn.Sequential(nn.BatchNorm1d(1), nn.BatchNorm1d(1), nn.BatchNorm1d(1))
+def test_an_interrupt_at_any_line_leaves_a_usable_recording(monkeypatch):
+    monkeypatch.setattr("bn_teach.torch_recorder.noting._ROWS_ON_DEVICE", 3)  # so that rows are fetched as well
+    before, interrupted = sys.gettrace(), True
+    lines = 0
+    while interrupted:
+        lines += 1
+        model, countdown = two_layers(), iter(range(lines))
+
+        def trace(frame, event, _, countdown=countdown):
+            if not frame.f_code.co_filename.endswith(("noting.py", "following.py", "batchnorm.py", "functional.py")):
+                return None  # in a callback of somebody else's an exception is lost
+            if event == "line" and next(countdown, None) is None:
+                raise KeyboardInterrupt
+            return trace
+
+        with record_torch(model) as recorded:
             model(X)
+            model(X + 1)
             try:
-                with record_torch(model) as recorded:
-                    signal.setitimer(signal.ITIMER_REAL, rng.uniform(0.001, 0.02))
-                    while True:
-                        model(X)
+                sys.settrace(trace)
+                model(X + 2)
+                interrupted = False
             except KeyboardInterrupt:
                 pass
-            named = recorded.check()
-            assert all("got none" in why for why in named.values())
-            for name in set(recorded.layers) - set(named):
-                own(recorded, name, of=model.get_submodule(name))
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+            finally:
+                sys.settrace(before)
+        assert recorded.check() == {}
+        assert torch.is_grad_enabled()
+        for name in recorded.layers:
+            assert len(recorded.history[name]) in (2, 3)
+            own(recorded, name, of=model.get_submodule(name))
+    assert lines > 100
 
 
 # What loops do, in any order.
@@ -590,8 +604,9 @@ def test_recording_a_layer_of_a_loop_costs_no_warning():
 def test_a_recording_that_grows_large_says_so_once(monkeypatch):
     monkeypatch.setattr("bn_teach.torch_recorder.noting._MUCH", 3000)
     layer = nn.BatchNorm1d(1)
-    with pytest.warns(UserWarning, match="every update of a layer adds 8 bytes for each of its channels") as said:
-        with record_torch(layer):
-            for _ in range(1500):
-                layer(X)
+    with warnings.catch_warnings(record=True) as said, record_torch(layer):
+        warnings.simplefilter("always")
+        for _ in range(1500):
+            layer(X)
     assert len(said) == 1
+    assert "every update of a layer adds 8 bytes for each of its channels" in str(said[0].message)
