@@ -12,8 +12,8 @@ def weights(kept):
 
     Examples
     --------
-    >>> weights(np.array([0.5, 0.5]))
-    (array([0.25, 0.5 ]), 0.25)
+    >>> weights(np.array([[0.5, 0.5]]))
+    (array([[0.25, 0.5 ]]), array([0.25]))
     """
     later = np.cumprod(np.concatenate([np.ones_like(kept[..., :1]), kept[..., ::-1]], axis=-1), axis=-1)
     return (1 - kept) * later[..., -2::-1], later[..., -1]

@@ -116,7 +116,7 @@ class Tap:
             self.seen += running_mean is not None
             if x.numel() == 0 or (running_mean is None and not self.layer.training):
                 return None  # an empty batch moves nothing; without buffers, inference takes batch statistics as well
-            buffers = self._buffers()
+            buffers = self.layer._buffers.get("running_mean") is not None
             if buffers and not self.recorder.every and (running_mean is None or momentum == 0):
                 self.untaken += 1
                 return None
@@ -400,7 +400,8 @@ def _unreadable(x):
         return "in torch.jit.trace"
     if torch._C._functorch.is_functorch_wrapped_tensor(x):
         return "in a transform of torch.func (vmap, grad)"
-    if type(x).__torch_dispatch__ is not torch.Tensor.__torch_dispatch__ or x.is_meta:
+    kind = type(x)
+    if (kind is not torch.Tensor and kind.__torch_dispatch__ is not torch.Tensor.__torch_dispatch__) or x.is_meta:
         return f"as a {type(x).__name__} without values"
     if x.is_cuda and torch.cuda.is_current_stream_capturing():
         return "while a CUDA graph was captured"
@@ -422,8 +423,10 @@ def _grown(array, count, rows):
 
 
 def _mark(running_mean, running_var):
-    versions = (0 if buffer.is_inference() else buffer._version for buffer in (running_mean, running_var))
-    return running_mean, running_var, *versions
+    try:
+        return running_mean, running_var, running_mean._version, running_var._version
+    except RuntimeError:  # made in inference mode, they have none
+        return running_mean, running_var, 0, 0
 
 
 def _unmoved(before, *buffers):
