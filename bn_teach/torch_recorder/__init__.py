@@ -5,6 +5,7 @@
     with record_torch(model) as recorded:
         ...  # your training loop, as it is
     recorded.exact = exact_statistics(model, batches)  # Algorithm 2: what a running average is after
+    print(recorded.check())  # layers that could not be recorded rightly, with the reason: none, as a rule
     print(report(recorded))  # layer by layer, how far off each momentum would have been
     write_back(model, recorded.statistics(0.99))  # if you like another one better
 

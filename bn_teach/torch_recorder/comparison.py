@@ -25,7 +25,7 @@ class Report:
     momenta : numpy.ndarray, shape (M,)
         Those asked for, and the layers' own.
     own : tuple of float or None
-        The momentum that each layer has; None if it has none, or one that no average can be freed of its start with.
+        The momentum that each layer has in the end; None if it has none, or none that the table can have.
     mean_error : numpy.ndarray, shape (L, M)
         How far the running mean is off; root mean square over channels.
     var_ratio : numpy.ndarray, shape (L, M)

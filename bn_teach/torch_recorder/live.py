@@ -25,8 +25,8 @@ def record_torch(model, *, last=None):
     model : torch.nn.Module
         With at least one BatchNorm1d, 2d or 3d. Only what its buffers take in is recorded.
     last : int, optional
-        Keep so many updates of each layer, or up to twice as many: a recording that never ends. It is then as if
-        recording had begun that much later.
+        Keep the last updates of each layer alone: so many at least, and some hundreds more or twice as many at
+        most. It is then as if recording had begun that much later.
 
     Yields
     ------

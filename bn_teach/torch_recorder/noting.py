@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 import warnings
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 
 import numpy as np
@@ -85,11 +85,12 @@ class Recorder:
         """Count the bytes of the rows."""
         before, self.bytes = self.bytes, self.bytes + more
         if before < _MUCH <= self.bytes:
-            warnings.warn(
-                f"the recording holds {self.bytes / 2**30:.1f} GiB of rows, and every update of a layer adds 8 bytes "
-                "for each of its channels; record_torch(model, last=1000) keeps the last thousand or so of each layer",
-                stacklevel=2,
-            )
+            with suppress(Warning):  # where warnings are errors, the training loop goes on all the same
+                warnings.warn(
+                    f"the recording holds {self.bytes / 2**30:.1f} GiB of rows, and every update of a layer adds 8 "
+                    "bytes for each of its channels; record_torch(model, last=1000) keeps the last thousand or two",
+                    stacklevel=2,
+                )
 
 
 class Tap:
@@ -145,7 +146,6 @@ class Tap:
                 self.mark = _mark(running_mean, running_var)
             if len(self.rows) >= _ROWS_ON_DEVICE:
                 self.fetch(self._buffers())
-                self.recorder.grown(0 if self.arrays[0] is None else 2 * _ROWS_ON_DEVICE * self.arrays[0][:1].nbytes)
         except Exception as error:
             self._note_trouble(error)
 
@@ -163,8 +163,10 @@ class Tap:
                 self.rows, self.parted = [], (self.count, f"{type(error).__name__} in reading its rows: {error}")
                 return
             # An interrupt finds all of it done or nothing: Python looks for signals at calls, and here is none.
-            count = self.count + len(self.rows)
+            new = len(self.rows)
+            count = self.count + new
             self.arrays, self.start, self.followed, self.count, self.rows = arrays, start, followed, count, []
+            self.recorder.grown(2 * new * arrays[0][:1].nbytes)
         if self.parted or not self.count:
             return
         mean = var = None
