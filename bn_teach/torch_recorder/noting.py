@@ -33,7 +33,7 @@ class Recorder:
     layers : callable
         Gives name to layer, as the model is now.
     every : bool
-        Whether batches that no buffer takes in are noted as well.
+        Whether batches that no buffer takes in are noted as well; then the buffers are not followed.
     last : int or None
         How many updates of each layer are kept at least; all, unless given.
     """
@@ -112,7 +112,7 @@ class Tap:
     def look(self, x, running_mean, running_var, momentum):
         """Before a batch goes in: its row, and the buffers as they stand. None if there is nothing to note."""
         try:
-            if self.paused or (self.parted and not self.recorder.every):
+            if self.paused or self.parted:
                 return None
             self.seen += running_mean is not None
             if x.numel() == 0 or (running_mean is None and not self.layer.training):
@@ -124,7 +124,8 @@ class Tap:
             if why := _unreadable(x):
                 self.trouble = self.trouble or f"a batch went through it {why}, where none can be noted"
                 return None
-            before = None if running_mean is None else (running_mean.clone(), running_var.clone())
+            followed = running_mean is not None and not self.recorder.every
+            before = (running_mean.clone(), running_var.clone()) if followed else None
             if before and not (self.rows or self.count):
                 self.start = before
             elif before and self.alarms < _ALARMS and self._touched(running_mean, running_var):

@@ -398,7 +398,10 @@ def test_a_layer_that_no_batch_went_through_is_left_out_and_named():
 def test_exact_statistics_see_what_no_buffer_takes_in():
     x = torch.randn(8, 3)
     expected = exact_statistics(torch.nn.BatchNorm1d(3), [x])[""]
-    for layer in (torch.nn.BatchNorm1d(3, momentum=0.0), torch.nn.BatchNorm1d(3, track_running_stats=False)):
+    switched_off = torch.nn.BatchNorm1d(3)
+    switched_off.track_running_stats = False
+    without = torch.nn.BatchNorm1d(3, track_running_stats=False)
+    for layer in (torch.nn.BatchNorm1d(3, momentum=0.0), without, switched_off):
         np.testing.assert_array_equal(exact_statistics(layer, [x])[""], expected)
 
 
