@@ -189,7 +189,7 @@ EPOCH_END = Case(
     fix="drop_last=True: leave out the incomplete mini-batch (the next epoch shuffles anew, so no image is lost for "
     "good).",
     spot="len(dataset) % batch_size == 1. PyTorch: 'Expected more than 1 value per channel when training', but not in "
-    "a convolution, where a single image has many. Keras and Flax say nothing.",
+    "a convolution on maps larger than 1 x 1. Keras and Flax say nothing.",
     careful="The network does not see the image: normalised by itself it is 0 everywhere, every output is beta, and "
     "the loss is {loss:.2f} whatever it shows (the mini-batch before it: {loss_before:.2f}). The dent itself costs "
     "{dent:.1f} points of accuracy in this run, with a momentum of 0.9. With less memory it is deeper.",
