@@ -175,8 +175,8 @@ _HEADS = (
 )
 _CAPTION = (
     "Each row was run when this table was made, by a layer rebuilt here to do as the framework does. One batch: n = 5 "
-    "values with mean 10 and variance 10 (12.5 if divided by n-1). Batch of one: training goes on with the single value 3, in "
-    "a layer whose beta is 0.5. p is what the old estimate keeps, t the number of mini-batches so far."
+    "values with mean 10 and variance 10 (12.5 if divided by n-1). Batch of one: training goes on with the single "
+    "value 3, in a layer whose beta is 0.5. p is what the old estimate keeps, t the number of mini-batches so far."
 )
 _TRAINING = {
     "n": "Training normalises a mini-batch by its own mean and variance (divided by n).",
