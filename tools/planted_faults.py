@@ -70,7 +70,7 @@ FAULTS = (
         "code that no longer gives the quoted number",
         "bn_teach/theory.py",
         exactly('return _plain(_checks.momentum(momentum) ** _checks.integers("steps", steps, 0))'),
-        'return _plain(_checks.momentum(momentum) ** (_checks.integers("steps", steps, 0) + 9))',
+        'return _plain(_checks.momentum(momentum) ** (_checks.integers("steps", steps, 0) + 90))',
         RUN_NOTEBOOK,
     ),
     Fault(
