@@ -18,7 +18,7 @@ def landscape_has_its_numbers(notebook, axe):
 
 
 def frameworks_are_a_table(notebook, axe):
-    assert notebook.page.locator(".jp-OutputArea table th[scope=row]").first.text_content() == "PyTorch"
+    assert notebook.page.locator(".jp-OutputArea table th[scope=row]").first.text_content() == "PyTorch, MLX"
 
 
 MORE = {
