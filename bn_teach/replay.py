@@ -15,6 +15,7 @@ import numpy as np
 from bn_teach import _checks
 from bn_teach._threads import one_blas_thread
 from bn_teach.running import cumulative_average, fading_average, unbiased_variance
+from bn_teach.theory import memory_weights
 from bn_teach.training import Recording
 
 ESTIMATORS = ("ema", "debiased", "cumulative", "algorithm2", "population", "batch")
@@ -380,6 +381,49 @@ def running_statistics(
     elif len(history):
         raise NotImplementedError(f"how {estimator} averages")
     return np.split(averages, 2, axis=-1)
+
+
+def inside(estimator, momentum, updates):
+    """Weigh what an average of mini-batches is made of.
+
+    Parameters
+    ----------
+    estimator : str
+        One of `ESTIMATORS`; what is not one of `AVERAGES` has nothing inside.
+    momentum : float
+        In [0, 1], below 1 for ``debiased``. Used by ``ema`` and ``debiased``.
+    updates : int
+        T, at least 1.
+
+    Returns
+    -------
+    start : float
+        Weight that is left on the initial value.
+    batches : numpy.ndarray, float64, shape (T,), or (0,)
+        Weight of every mini-batch so far, the newest first. With `start` they sum to 1.
+
+    Raises
+    ------
+    ValueError, TypeError
+
+    Examples
+    --------
+    >>> inside("ema", 0.5, 2)
+    (0.25, array([0.5 , 0.25]))
+    >>> inside("cumulative", 0.5, 2)
+    (0.0, array([0.5, 0.5]))
+    """
+    _checks.choice("estimator", estimator, ESTIMATORS)
+    updates = _checks.integer("updates", updates, 1)
+    if estimator == "cumulative":
+        return 0.0, np.full(updates, 1 / updates)
+    if estimator not in MOVED_BY_MOMENTUM:
+        return 0.0, np.empty(0)
+    start, batches = memory_weights(momentum, updates)
+    if estimator == "ema":
+        return start, batches
+    _checks.debiasable(momentum)
+    return 0.0, batches / (1 - start)
 
 
 def _running_statistics(recording, momentum, estimator, unbiased):

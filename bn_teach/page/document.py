@@ -7,11 +7,12 @@ from plotly.offline import get_plotlyjs
 
 from bn_teach.lessons.shared.choices import fill_in
 from bn_teach.lessons.shared.legend import legend
-from bn_teach.lessons.start_here.drawing import CAPTIONS, CURVES, MODES, bars, drawing, inside, shelf_of, two
+from bn_teach.lessons.start_here.drawing import CAPTIONS, CURVES, MODES, bars, drawing, shelf_of, two
 from bn_teach.lessons.start_here.picture import TEMPLATES
 from bn_teach.page.data import SETTING, STEP_LABEL, data_of, run_data
 from bn_teach.page.lesson import Row
 from bn_teach.page.still import still_panels
+from bn_teach.replay import inside
 
 HERE = Path(__file__).parent
 HTML = Environment(

@@ -11,14 +11,23 @@ from bn_teach import training
 from bn_teach.batchnorm import BatchNorm, batch_norm_inference
 from bn_teach.data import Dataset, minibatches
 from bn_teach.network import BatchNormLayer, Network, cross_entropy
-from bn_teach.replay import ESTIMATORS, LAST, at_the_end, early_stop, keep_best, restore, running_statistics
+from bn_teach.replay import (
+    AVERAGES,
+    ESTIMATORS,
+    LAST,
+    at_the_end,
+    early_stop,
+    inside,
+    keep_best,
+    restore,
+    running_statistics,
+)
 from bn_teach.replay import replay as replay_of
 from bn_teach.running import exponential_moving_average, unbiased_variance
 from bn_teach.theory import start_up_weight
 from bn_teach.training import TrainingConfig, train
 
 SMALL = TrainingConfig(batch_size=8, steps=25, hidden=(7, 5), seed=3)
-AVERAGES = ("ema", "debiased", "cumulative")
 
 
 @pytest.fixture(scope="module")
@@ -220,6 +229,42 @@ def test_the_factor_may_be_for_some_layers_alone(recording, estimator):
     assert not np.array_equal(both.var[1], neither.var[1])
     with pytest.raises(ValueError, match="unbiased must be one bool, or one for each of the 2 layers"):
         replay_of(recording, 0.75, unbiased=[True])
+
+
+# What is inside an average
+
+
+@pytest.mark.parametrize("momentum", [0.0, 0.5, 0.999])
+@pytest.mark.parametrize("estimator", ESTIMATORS)
+def test_what_is_inside_an_average_makes_it(estimator, momentum):
+    history = np.random.default_rng(0).normal(size=30)
+    start, weights = inside(estimator, momentum, 30)
+    if estimator not in AVERAGES:
+        assert (len(weights), start) == (0, 0)
+        return
+    assert weights.sum() + start == pytest.approx(1)
+    made = weights @ history[::-1] + start * 5.0
+    if estimator == "cumulative":
+        assert made == pytest.approx(history.mean())
+    else:
+        debias = estimator == "debiased"
+        wanted = exponential_moving_average(history, momentum, initial=0.0 if debias else 5.0, debias=debias)[-1]
+        assert made == pytest.approx(wanted)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "name"),
+    [
+        (("median", 0.9, 5), ValueError, "estimator"),
+        (("ema", 1.5, 5), ValueError, "momentum"),
+        (("debiased", 1.0, 5), ValueError, "momentum"),
+        (("ema", 0.9, 0), ValueError, "updates"),
+        (("ema", 0.9, 1.5), TypeError, "updates"),
+    ],
+)
+def test_what_has_nothing_inside_is_named(arguments, error, name):
+    with pytest.raises(error, match=f"^{name} must"):
+        inside(*arguments)
 
 
 # Accuracy and loss

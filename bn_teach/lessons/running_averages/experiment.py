@@ -24,7 +24,7 @@ from bn_teach.batchnorm import batch_statistics
 from bn_teach.data import GaussianPopulation, minibatches
 from bn_teach.replay import AVERAGES
 from bn_teach.running import cumulative_average, exponential_moving_average
-from bn_teach.theory import drift_lag, memory_weights, running_mean_std, start_up_weight
+from bn_teach.theory import drift_lag, running_mean_std, start_up_weight
 from bn_teach.training import Recording
 
 MEAN, STD = 2.0, 1.0
@@ -171,61 +171,6 @@ def expected_error(run, momentum, steps=None):
     if p == 1:
         raise ValueError("momentum must be below 1 for the estimator debiased, got 1: it never lets a mini-batch in")
     return ExpectedError(np.zeros(t.shape), (lag - run.drift * t * left) / (1 - left), noise / (1 - left))
-
-
-@dataclass(frozen=True, eq=False)
-class Inside:
-    """What an average of mini-batches is made of: its weights, which sum to 1.
-
-    Attributes
-    ----------
-    start : float
-        Weight that is left on the initial value.
-    batches : numpy.ndarray, shape (T,)
-        Weight of every mini-batch so far, the newest first.
-    """
-
-    start: float
-    batches: np.ndarray
-
-    @property
-    def steps_back(self):
-        """How far back its mini-batches lie on average; the newest lies 0 steps back."""
-        return float(np.average(np.arange(len(self.batches)), weights=self.batches)) if self.batches.any() else math.nan
-
-
-def inside(estimator, momentum, updates):
-    """Weigh what an average is made of.
-
-    Parameters
-    ----------
-    estimator : str
-        One of `AVERAGES`.
-    momentum : float
-        In [0, 1], below 1 for ``debiased``. Not used by ``cumulative``.
-    updates : int
-        T, at least 1.
-
-    Returns
-    -------
-    Inside
-
-    Examples
-    --------
-    >>> inside("ema", 0.5, 2).batches, inside("ema", 0.5, 2).start
-    (array([0.5 , 0.25]), 0.25)
-    >>> inside("cumulative", 0.5, 2).batches
-    array([0.5, 0.5])
-    """
-    _checks.choice("estimator", estimator, AVERAGES)
-    updates = _checks.integer("updates", updates, 1)
-    if estimator == "cumulative":
-        return Inside(0.0, np.full(updates, 1 / updates))
-    start, batches = memory_weights(momentum, updates)
-    if estimator == "ema":
-        return Inside(start, batches)
-    _checks.debiasable(momentum)
-    return Inside(0.0, batches / (1 - start))
 
 
 def typical_error(run, momentum):

@@ -1,10 +1,12 @@
 """The picture of `MemoryExplorer`: what is inside an average, as bars: one for its start, one for every mini-batch."""
 
+import math
+
 import numpy as np
 
-from bn_teach.lessons.running_averages.experiment import inside
 from bn_teach.lessons.shared.choices import ESTIMATOR_WORDS, percent
 from bn_teach.lessons.shared.panels import BATCH, NOTHING, RUNNING, START, Picture, bars, line, panels, round_up
+from bn_teach.replay import inside
 from bn_teach.theory import effective_batches
 
 _START, _BATCHES = "the start (initial value)", "mini-batches"
@@ -42,27 +44,33 @@ def picture(estimator, momentum, updates):
     -------
     Picture
     """
-    made_of = inside(estimator, momentum, updates)
-    return Picture(_traces(made_of), _ranges(made_of), _sentence(estimator, momentum, made_of))
+    start, batches = inside(estimator, momentum, updates)
+    sentence = _sentence(estimator, momentum, start, batches)
+    return Picture(_traces(start, batches), _ranges(start, batches), sentence)
 
 
-def _traces(made_of):
-    weights, count = made_of.batches, len(made_of.batches)
+def steps_back(batches):
+    """How far back the mini-batches of an average lie on average; the newest, which comes first, lies 0 steps back."""
+    return float(np.average(np.arange(len(batches)), weights=batches)) if batches.any() else math.nan
+
+
+def _traces(start, batches):
+    count = len(batches)
     number = np.arange(1.0, count + 1)
-    together = np.concatenate([[0.0], np.cumsum(weights)])
+    together = np.concatenate([[0.0], np.cumsum(batches)])
     left, right = _place_of_the_start(count)
     return {
-        "weight of the start": _bars(np.array([left]), np.array([right]), np.array([made_of.start])),
-        "weight of each mini-batch": _bars(number - 0.5 + _GAP, number + 0.5 - _GAP, weights[::-1]),
-        "balance point": (np.array([count - made_of.steps_back]), np.array([0.0])) if weights.any() else NOTHING,
-        "share of the start": _bars(np.array([0.0]), np.array([float(count)]), np.array([made_of.start]), top=1.0),
+        "weight of the start": _bars(np.array([left]), np.array([right]), np.array([start])),
+        "weight of each mini-batch": _bars(number - 0.5 + _GAP, number + 0.5 - _GAP, batches[::-1]),
+        "balance point": (np.array([count - steps_back(batches)]), np.array([0.0])) if batches.any() else NOTHING,
+        "share of the start": _bars(np.array([0.0]), np.array([float(count)]), np.array([start]), top=1.0),
         "share of the newest together": (np.arange(0.0, count + 1), together),
     }
 
 
-def _ranges(made_of):
-    count = len(made_of.batches)
-    highest = round_up(1.02 * max(made_of.start, made_of.batches.max()))
+def _ranges(start, batches):
+    count = len(batches)
+    highest = round_up(1.02 * max(start, batches.max()))
     left, _ = _place_of_the_start(count)
     return {
         "xaxis": [left - 0.02 * count, count + 0.5 + 0.02 * count],
@@ -90,18 +98,18 @@ def _bars(left, right, height, top=None):
 # In words
 
 
-def _sentence(estimator, momentum, made_of):
+def _sentence(estimator, momentum, start, batches):
     """Say who weighs what, how far it looks back and how steady it is."""
-    count = len(made_of.batches)
+    count = len(batches)
     subject = ESTIMATOR_WORDS[estimator].subject
     of = "" if estimator == "cumulative" else f", momentum {momentum:g}"
-    batches = f"{count} mini-batch{'es' * (count > 1)}"
-    newest = f"{subject}{of}, after {batches}: the newest weighs {_share(made_of.batches[0])}"
+    so_far = f"{count} mini-batch{'es' * (count > 1)}"
+    newest = f"{subject}{of}, after {so_far}: the newest weighs {_share(batches[0])}"
     if count > 1:
-        newest += f", the oldest {_share(made_of.batches[-1])}"
+        newest += f", the oldest {_share(batches[-1])}"
     if estimator == "ema":
-        newest += f", the start {_share(made_of.start)}"
-    back = f"On average its mini-batches lie {made_of.steps_back:.1f} steps back."
+        newest += f", the start {_share(start)}"
+    back = f"On average its mini-batches lie {steps_back(batches):.1f} steps back."
     return f"{newest}. {back} {_in_the_long_run(estimator, momentum)}"
 
 

@@ -12,8 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from bn_teach.lessons.shared.choices import percent
-from bn_teach.replay import AVERAGES
-from bn_teach.theory import memory_weights
+from bn_teach.replay import AVERAGES, inside
 
 MODES = {"training": "training", "prediction": "prediction"}
 CURVES = {
@@ -80,7 +79,7 @@ def fields(replay, *, layer, unit, step):
     """
     recording, t = replay.recording, min(step, replay.recording.steps) - 1
     k = max(int(np.searchsorted(replay.steps, step, side="right")) - 1, 0)
-    weights, start = inside(replay.estimator, replay.momentum, t + 1)
+    start, weights = inside(replay.estimator, replay.momentum, t + 1)
     shelf_mean, shelf_var = _on_the_shelf(replay, layer, unit, t, k)
     return {
         "step": f"{t + 1:,}",
@@ -102,37 +101,12 @@ def fields(replay, *, layer, unit, step):
     }
 
 
-def inside(estimator, momentum, steps):
-    """Say what is inside an average after so many steps.
-
-    Parameters
-    ----------
-    estimator : str
-        One of `AVERAGES`; any other has nothing inside.
-    momentum : float
-    steps : int
-
-    Returns
-    -------
-    weights : numpy.ndarray, shape (steps,)
-        Of every mini-batch, the newest first.
-    start : float
-        Of the initial value.
-    """
-    if estimator not in AVERAGES:
-        return np.empty(0), 0.0
-    if estimator == "cumulative":
-        return np.full(steps, 1 / steps), 0.0
-    start, weights = memory_weights(momentum, steps)
-    return (weights / (1 - start), 0.0) if estimator == "debiased" else (weights, start)
-
-
-def bars(weights, start):
+def bars(start, weights):
     """Draw the weights of an average as bars side by side, each as wide as its weight, the newest at the left.
 
     Parameters
     ----------
-    weights, start
+    start, weights
         From `inside`.
 
     Returns

@@ -19,7 +19,6 @@ from bn_teach.lessons.running_averages.experiment import (
     epochs_noise_ratio,
     expected_error,
     frozen_statistics,
-    inside,
     simulate,
     typical_error,
 )
@@ -139,27 +138,6 @@ def test_the_typical_error_is_the_mean_square_of_the_last_steps():
     assert parts["noise"] ** 2 == pytest.approx(np.mean(error.noise[-WINDOW:] ** 2))
 
 
-# What is inside
-
-
-@pytest.mark.parametrize("estimator", ESTIMATORS)
-@pytest.mark.parametrize("momentum", [0.0, 0.5, 0.99])
-@pytest.mark.parametrize("updates", [1, 2, SHORT])
-def test_what_is_inside_are_the_weights_of_the_estimators(estimator, momentum, updates):
-    run = KnownRun(estimator=estimator)
-    made_of = inside(estimator, momentum, updates)
-    np.testing.assert_allclose(made_of.batches[::-1], weights(run, momentum)[updates - 1, :updates], atol=1e-12)
-    assert made_of.start + made_of.batches.sum() == pytest.approx(1)
-    from_the_start = estimate(replace(run, initial=1.0), momentum, np.zeros(SHORT))
-    assert made_of.start == pytest.approx(from_the_start[updates - 1], abs=1e-12)
-
-
-def test_in_the_long_run_an_average_looks_back_p_over_1_minus_p_steps():
-    assert inside("ema", 0.9, 800).steps_back == pytest.approx(9)
-    assert inside("ema", 0.99, 5000).steps_back == pytest.approx(99)
-    assert inside("cumulative", 0.9, 801).steps_back == pytest.approx(400)
-
-
 def test_an_average_that_starts_at_the_truth_can_beat_one_that_weighs_all_alike():
     late = expected_error(KnownRun(initial=MEAN), 0.999).noise[-1]
     assert late < expected_error(KnownRun(estimator="cumulative"), 0.0).noise[-1]
@@ -271,9 +249,6 @@ def test_frozen_statistics_drawn_independently_differ_from_epochs(recording):
         (lambda: simulate(KnownRun(), [0.9], runs=0), ValueError, "runs must be a whole number of at least 1, got 0"),
         (lambda: simulate(KnownRun(), [0.9], seed=-1), ValueError, "seed must be a whole number of at least 0, got -1"),
         (lambda: simulate(KnownRun(), [1.9]), ValueError, r"momentum must be between 0 and 1 .*got 1\.9"),
-        (lambda: inside("median", 0.9, 5), ValueError, "estimator must be one of 'ema', .*got 'median'"),
-        (lambda: inside("ema", 0.9, 0), ValueError, "updates must be a whole number of at least 1, got 0"),
-        (lambda: inside("debiased", 1.0, 5), ValueError, "momentum must be below 1 .*got 1"),
         (lambda: frozen_statistics("run", 5), TypeError, "recording must be a Recording, got 'run'"),
     ],
 )

@@ -6,8 +6,9 @@ from exploring import assert_shows, copied, extremes, lines
 
 from bn_teach import MemoryExplorer
 from bn_teach.lessons.running_averages.explorer import UPDATES
-from bn_teach.lessons.running_averages.weights import picture
+from bn_teach.lessons.running_averages.weights import picture, steps_back
 from bn_teach.lessons.shared.choices import MOMENTA
+from bn_teach.replay import inside
 from bn_teach.theory import start_up_weight
 
 CONTROLS = ("momentum", "updates", "estimator", "pytorch_momentum")
@@ -88,3 +89,9 @@ def test_every_bar_fits_into_the_picture():
                 (left, right), (low, high) = drawn.ranges[f"xaxis{panel}"], drawn.ranges[f"yaxis{panel}"]
                 inside = left <= np.min(x), np.max(x) <= right, low <= np.min(y), np.max(y) <= high
                 assert all(inside), (key, momentum, updates)
+
+
+def test_in_the_long_run_an_average_looks_back_p_over_1_minus_p_steps():
+    assert steps_back(inside("ema", 0.9, 800)[1]) == pytest.approx(9)
+    assert steps_back(inside("ema", 0.99, 5000)[1]) == pytest.approx(99)
+    assert steps_back(inside("cumulative", 0.9, 801)[1]) == pytest.approx(400)

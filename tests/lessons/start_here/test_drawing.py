@@ -1,4 +1,4 @@
-"""Who writes, who reads: what the drawing says in each mode, and what is inside the average."""
+"""Who writes, who reads: what the drawing says in each mode."""
 
 import re
 import xml.etree.ElementTree as ElementTree
@@ -16,12 +16,10 @@ from bn_teach.lessons.start_here.drawing import (
     bars,
     draw,
     fields,
-    inside,
     shelf_of,
     two,
 )
-from bn_teach.replay import AVERAGES, ESTIMATORS, replay
-from bn_teach.running import exponential_moving_average
+from bn_teach.replay import AVERAGES, ESTIMATORS, inside, replay
 from bn_teach.training import TrainingConfig, train
 
 WHERE = {"layer": 1, "unit": 2, "step": 37}  # between two checkpoints
@@ -77,24 +75,6 @@ def test_every_field_of_the_drawing_and_its_words_is_filled(recording):
     wanted |= {name for caption in CAPTIONS.values() for name in re.findall(r"\{(\w+)\}", caption)}
     assert wanted <= set(known)
     assert set(CAPTIONS) == {(mode, shelf_of(name)) for mode in MODES for name in ESTIMATORS}
-
-
-@pytest.mark.parametrize("momentum", [0.0, 0.5, 0.999])
-@pytest.mark.parametrize("estimator", ESTIMATORS)
-def test_what_is_inside_an_average_makes_it(estimator, momentum):
-    history = np.random.default_rng(0).normal(size=30)
-    weights, start = inside(estimator, momentum, 30)
-    if estimator not in AVERAGES:
-        assert (len(weights), start) == (0, 0)
-        return
-    assert weights.sum() + start == pytest.approx(1)
-    made = weights @ history[::-1] + start * 5.0
-    if estimator == "cumulative":
-        assert made == pytest.approx(history.mean())
-    else:
-        debias = estimator == "debiased"
-        wanted = exponential_moving_average(history, momentum, initial=0.0 if debias else 5.0, debias=debias)[-1]
-        assert made == pytest.approx(wanted)
 
 
 def test_a_bar_is_as_wide_as_its_weight():
