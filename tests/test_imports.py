@@ -36,7 +36,7 @@ LATER = ["torch_recorder", "exercises", "lessons.shared", "lesson", "lessons.que
 ORDER = [*CORE, *LATER]
 # In a lesson the name of a file says what it may do: packages, and files of lessons/shared.
 LESSON = {
-    "experiment": ({"numpy"}, {"runs"}),
+    "experiment": ({"numpy"}, {"runs", "seeds"}),
     "picture": ({"numpy", "plotly"}, {"panels", "choices", "question"}),
     "explorer": ({"numpy", "ipywidgets", "traitlets"}, None),  # all of them
     "questions": ({"numpy"}, {"question", "runs", "seeds", "choices"}),

@@ -13,20 +13,18 @@ from bn_teach._files import written_whole
 from bn_teach.lessons.clinic.cases import CASES
 from bn_teach.lessons.clinic.experiment import EFFECTS_FILE
 from bn_teach.lessons.clinic.picture import clinic_table
-from bn_teach.lessons.clinic.restoring import BY_HALVES
 
 SEEDS = 16
 DECIMALS = 4
 
 
 def experiments(cases):
-    """Name to `Experiment`, for cases by name: each, its twist after it, and what else is measured of it."""
+    """Name to `Experiment`, for cases by name: each, and its twist after it."""
     found = {}
     for name in cases:
         found[name] = CASES[name].experiment
         if CASES[name].twist:
             found[f"{name}, twist"] = CASES[name].twist.experiment
-        found |= {other: experiment for other, experiment in BY_HALVES.items() if other.startswith(f"{name}, ")}
     return found
 
 

@@ -1,13 +1,12 @@
 """Runs in which the best weights come back without the statistics that they were judged with."""
 
-from dataclasses import replace as replaced
-
 import numpy as np
 
 from bn_teach.lessons.clinic.case import Case, Thread, Twist
 from bn_teach.lessons.clinic.experiment import EFFECTS, Axes, Experiment, Run, accuracy_curve
 from bn_teach.lessons.shared.runs import trained
-from bn_teach.replay import keep_best, replay, restore
+from bn_teach.lessons.shared.seeds import load_seeds
+from bn_teach.replay import keep_best, replay
 from bn_teach.training import TrainingConfig
 
 PATIENCE = 10  # checkpoints
@@ -34,86 +33,31 @@ def restored(momentum, batch_size, *, with_statistics):
         judged = ends, np.array([value, value])
         lines = {"fixed": judged} if with_statistics else {"seen": judged, "reference": (steps[seen], accuracy[seen])}
         facts = {"best_step": kept.best_step, "stop_step": kept.stop_step, "log": 100 * kept.seen}
-        return Run(value, lines, facts)
+        return Run(value, lines, facts | _over_seeds(momentum, batch_size))
 
     return run
 
 
-def halved(momentum, batch_size, *, with_statistics, others):
-    """Build a function from a seed to a `Run`: as `restored`, but one half of the validation images chooses the step.
-
-    The halves are drawn by lot, and each chooses once; the value is the mean of the two.
-
-    Parameters
-    ----------
-    momentum, batch_size, with_statistics
-        As in `restored`.
-    others : bool
-        The other half judges what was chosen; otherwise the half that chose does.
-    """
-
-    def run(seed):
-        recording = trained(TrainingConfig(batch_size=batch_size, seed=seed))
-        images = np.random.default_rng(seed).permutation(len(recording.dataset.validation_y))
-        halves = [replay(_judged_on(recording, half), momentum) for half in (images[::2], images[1::2])]
-        accuracy = []
-        for chooser, other in (halves, halves[::-1]):
-            kept = keep_best(chooser, PATIENCE)
-            statistics = kept.best_step if with_statistics else kept.stop_step
-            accuracy.append(100 * restore(other if others else chooser, kept.best_step, statistics)[0])
-        return Run(float(np.mean(accuracy)), {}, {})
-
-    return run
-
-
-def _judged_on(recording, images):
-    """The same training with some of its validation images."""
-    dataset = recording.dataset
-    some = {"validation_x": dataset.validation_x[images], "validation_y": dataset.validation_y[images]}
-    return replaced(recording, dataset=replaced(dataset, **some))
-
-
-def _pair(build, *arguments, **options):
+def _over_seeds(momentum, batch_size):
+    """What luck and the latest statistics come to where other images judge than those that chose, in points."""
+    kept = load_seeds().stopped[batch_size, "ema", momentum, PATIENCE]
     return {
-        "broken": build(*arguments, with_statistics=False, **options),
-        "fixed": build(*arguments, with_statistics=True, **options),
+        "luck": float((kept.seen - kept.own).mean()),
+        "stale": float((kept.own - kept.latest).mean()),
+        "runs": len(kept.seen),
+    }
+
+
+def _pair(momentum, batch_size):
+    return {
+        "broken": restored(momentum, batch_size, with_statistics=False),
+        "fixed": restored(momentum, batch_size, with_statistics=True),
     }
 
 
 _ACCURACY = "validation accuracy, % (dotted: the log)"
 _AXES = Axes(_ACCURACY, "training step", (60, 101), (70, 101))
 
-
-def _by_halves(name, momentum, batch_size, *, others):
-    return Experiment(
-        number="accuracy after restoring",
-        unit="%",
-        digits=1,
-        **_pair(halved, momentum, batch_size, others=others),
-        effect=EFFECTS.get(name),
-        axes=_AXES,
-    )
-
-
-BY_HALVES = {
-    name: _by_halves(name, *settings, others=others)
-    for name, settings, others in (
-        ("restored, half that chose", (0.9, 4), False),
-        ("restored, other half", (0.9, 4), True),
-        ("restored, twist, half that chose", (0.999, 16), False),
-        ("restored, twist, other half", (0.999, 16), True),
-    )
-}
-"""Where half of the images choose the step: name to `Experiment`. What comes back on the other half is no luck."""
-
-
-def _come_back(name):
-    effect = EFFECTS.get(name)
-    return effect.size if effect else 0.0  # not measured yet
-
-
-_CHOSEN, _JUDGED = _come_back("restored, half that chose"), _come_back("restored, other half")
-_RUNS = len(EFFECTS["restored"].seeds)
 
 RESTORED = Case(
     title="The best weights, and not the best accuracy",
@@ -134,11 +78,10 @@ RESTORED = Case(
     spot="Evaluate right after restoring. If the number of the log does not come back to the last digit, something of "
     "the model did not either. PyTorch: keep copy.deepcopy(model.state_dict()); without the copy, what is kept goes on "
     "changing with the model.",
-    careful="A part is luck. A step chosen because it looked best, with its own statistics, tends to look worse "
-    f"with others. So let one half of the images choose and the other half judge, over {_RUNS} seeds: {_CHOSEN:.1f} "
-    f"points come back on the half that chose, {_JUDGED:.1f} on the other. The second number is what the statistics "
-    "are worth. And it is not a loss in every case: with a long memory (turn the picture) the model gets better by "
-    "being restored half.",
+    careful="A part is luck: a step chosen because it looked best tends to look worse on other images. So let one half "
+    "of the images choose and the other half judge, over {runs} seeds: {luck:.1f} points are luck, and {stale:.1f} are "
+    "lost to the latest statistics. And it is not a loss in every case: with a long memory (turn the picture) the "
+    "model gets better by being restored half.",
     threads=(
         Thread(
             "CS231n, solver.py of assignment 2",
@@ -163,7 +106,7 @@ RESTORED = Case(
         number="accuracy after restoring",
         unit="%",
         digits=1,
-        **_pair(restored, 0.9, 4),
+        **_pair(0.9, 4),
         effect=EFFECTS.get("restored"),
         axes=_AXES,
     ),
@@ -179,7 +122,7 @@ RESTORED = Case(
             number="accuracy after restoring",
             unit="%",
             digits=1,
-            **_pair(restored, 0.999, 16),
+            **_pair(0.999, 16),
             effect=EFFECTS.get("restored, twist"),
             axes=_AXES,
         ),

@@ -19,8 +19,9 @@ from bn_teach.lessons.clinic.divisors import STEPS, VARIANCE
 from bn_teach.lessons.clinic.experiment import EFFECTS, EFFECTS_FILE, Effect, NotReproducedError, load_effects
 from bn_teach.lessons.clinic.memory import typical_jump
 from bn_teach.lessons.clinic.picture import clinic_table, explanation, picture, symptom, turned, verdict
-from bn_teach.lessons.clinic.restoring import BY_HALVES, PATIENCE
+from bn_teach.lessons.clinic.restoring import PATIENCE
 from bn_teach.lessons.shared.runs import run, trained
+from bn_teach.lessons.shared.seeds import load_seeds, mean_and_error
 from bn_teach.replay import at_the_end, replay
 from bn_teach.theory import running_var_std
 from bn_teach.training import TrainingConfig
@@ -326,20 +327,15 @@ def test_the_divisor_does_not_help_the_first_epoch():
 
 
 def test_most_of_what_restored_statistics_bring_back_is_no_luck():
-    chosen, other = (BY_HALVES[f"restored, {half}"].effect for half in ("half that chose", "other half"))
-    assert chosen.size > other.size > 0.5 * chosen.size
-    assert other.size > 3 * other.spread / math.sqrt(len(other.seeds))
-    long_memory = BY_HALVES["restored, twist, other half"].effect
-    assert long_memory.size < -3 * long_memory.spread / math.sqrt(len(long_memory.seeds))
-    for told in (chosen, other):
-        assert f"{told.size:.1f}" in CASES["restored"].careful
-
-
-@pytest.mark.parametrize("name", [name for name in BY_HALVES if "twist" not in name])
-def test_halves_of_the_images_say_the_same_when_they_are_measured_again(name):
-    effect, seeds = BY_HALVES[name].effect, range(3)
-    again = BY_HALVES[name].measure(seeds)
-    assert abs(again.size - effect.size) <= margin(effect.differences, again.differences)
+    short, long = (load_seeds().stopped[key] for key in ((4, "ema", 0.9, PATIENCE), (16, "ema", 0.999, PATIENCE)))
+    lost, error = mean_and_error(short.own - short.latest)
+    assert lost > 0.5 * (short.seen - short.latest).mean()
+    assert lost > 3 * error
+    gained, error = mean_and_error(long.latest - long.own)
+    assert gained > 3 * error
+    told = explanation(CASES["restored"], *runs("restored")[0])["Careful"]
+    assert f"{lost:.1f} are lost" in told
+    assert f"{len(short.own)} seeds" in told
 
 
 @pytest.mark.parametrize("name", CASES)
