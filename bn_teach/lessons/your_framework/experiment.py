@@ -1,26 +1,21 @@
-"""What slips with momentum cost, over 16 seeds each, and what a framework does that reads its averages in training.
+"""What becomes of training in a framework that reads its averages while it trains.
 
-The 16 seeds take some minutes, so what they gave comes with the package (`load_slips`). ``python tools/slips.py``
+16 seeds take some minutes, so what they gave comes with the package (`load_equinox`). ``python tools/equinox.py``
 measures and writes it again.
 """
 
 import json
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from bn_teach.frameworks import FRAMEWORKS, kept_fraction
-from bn_teach.lessons.shared.runs import digits, points_lost
+from bn_teach.frameworks import FRAMEWORKS
+from bn_teach.lessons.shared.runs import digits
 from bn_teach.training import TrainingConfig, train_live
 
 SEEDS = range(16)
-SHIPPED = Path(__file__).with_name("slips.json")
-
-
-def lost(batch_size, kept, seed):
-    """Percentage points of accuracy that running statistics lose against Algorithm 2 at the end of a run."""
-    return points_lost(batch_size, kept, seeds=(seed,))
+SHIPPED = Path(__file__).with_name("equinox.json")
+MODES = tuple(name for name in FRAMEWORKS if name.startswith("equinox"))
 
 
 def trained_as(framework, seed, *, batch_size=4):
@@ -46,22 +41,8 @@ def loss_moved(framework, steps=50):
     return float(np.abs(np.subtract(*losses)).max())
 
 
-SLIPS = {
-    "0.1 in Keras, batch size 4": partial(lost, 4, kept_fraction("keras", 0.1)),
-    "0.1 in Keras, batch size 16": partial(lost, 16, kept_fraction("keras", 0.1)),
-    "0.1 in PyTorch, batch size 4": partial(lost, 4, kept_fraction("pytorch", 0.1)),
-    "0.999 in a short run, batch size 16": partial(lost, 16, 0.999),
-    **{
-        f"accuracy, {FRAMEWORKS[name].name}": partial(trained_as, name)
-        for name in FRAMEWORKS
-        if name.startswith("equinox")
-    },
-}
-"""Name to a function of the seed; all but the last two in percentage points lost at the end of a run."""
-
-
-def load_slips():
-    """Read what the slips cost on every one of `SEEDS`.
+def load_equinox():
+    """Read what `trained_as` gave for either of Equinox's `MODES`, on every one of `SEEDS`.
 
     Returns
     -------
@@ -69,8 +50,8 @@ def load_slips():
 
     Examples
     --------
-    >>> slips = load_slips()
-    >>> bool(slips["0.1 in Keras, batch size 4"].mean() > slips["0.1 in Keras, batch size 16"].mean())
+    >>> accuracy = load_equinox()
+    >>> bool(accuracy["equinox_batch"].min() > accuracy["equinox_ema"].mean())
     True
     """
     return {name: np.array(values) for name, values in json.loads(SHIPPED.read_text(encoding="utf-8")).items()}

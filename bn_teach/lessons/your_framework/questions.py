@@ -4,14 +4,14 @@ import numpy as np
 
 from bn_teach.frameworks import kept_fraction
 from bn_teach.lessons.shared.question import Question
-from bn_teach.lessons.your_framework.experiment import SEEDS, load_slips
+from bn_teach.lessons.shared.seeds import SEEDS, load_seeds
 from bn_teach.replay import LAST, running_statistics
 from bn_teach.torch_recorder.comparison import report
 from bn_teach.torch_recorder.example import load_example
 
 
 def _point_one_in_keras():
-    at_4, at_16 = (load_slips()[f"0.1 in Keras, batch size {m}"] for m in (4, 16))
+    at_4, at_16 = (load_seeds().lost(m, kept_fraction("keras", 0.1)) for m in (4, 16))
     return {
         "answer": at_4.mean(),
         "least": at_4.min(),
