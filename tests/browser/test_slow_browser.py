@@ -5,7 +5,7 @@ import secrets
 from hands import explorers_of
 from lab import write_notebook
 
-SLOWER = 6  # times; this showed empty axes for ever while anywidget waited for plotly.js itself
+SLOWER = 20  # times; anywidget stops waiting for a figure, which from then on would show empty axes for ever
 CELL = """from bn_teach import MomentumExplorer
 
 explorer = MomentumExplorer()

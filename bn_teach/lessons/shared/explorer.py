@@ -87,6 +87,7 @@ class Explorer:
         label = label or type(self).__name__
         accessible = Accessible(label=label, plot_label=plot_label, plot_heights=self.figure.heights)
         accessible.observe(self._arrange, names="narrow")
+        self.figure.observe(self._show_again, names="lost")
         named = widgets.HTML(f'<ul class="bn-teach-legend">{legend(axes.data)}</ul>')
         self.view = widgets.VBox([*rows, self.figure, named, self._status, *below, accessible])
         self.view.add_class("bn-teach")
@@ -97,6 +98,11 @@ class Explorer:
     def _arrange(self, change):
         with self._lock:
             self.figure.arrange(change["new"])
+
+    def _show_again(self, _):
+        with self._lock:
+            self.figure.reopen()
+            self.view.send_state("children")
 
     def _set(self, **values):
         """Put controls where the caller wants them; each refuses what it does not offer."""

@@ -1,6 +1,7 @@
 // plotly.js has five megabytes, and on a slow machine takes seconds to read. anywidget gives a widget two seconds to get
 // ready and then drops, for good, whatever the kernel tells it. So this is ready at once: it reads plotly.js in its own
-// time, keeps what the kernel says meanwhile, and passes it on.
+// time, keeps what the kernel says meanwhile, and passes it on. On a page that is slower still even this comes too late.
+// So it asks the kernel for a sign of life: who never hears one was dropped, goes on asking, and is given a new figure.
 
 const SAYINGS = ["addTraces", "deleteTraces", "moveTraces", "restyle", "relayout", "update", "animate"];
 
@@ -30,6 +31,18 @@ function listen(model) {
   return [said, () => ears.forEach(([event, ear]) => model.off(event, ear))];
 }
 
+// Ask until an answer is heard, less and less often: the kernel may be busy.
+function ask(model, wait = 3000) {
+  const answered = new Promise((heard) => model.on("msg:custom", heard));
+  (async () => {
+    for (let asked = 0, heard = false; !heard; asked++) {
+      model.send({ asked });
+      const later = new Promise((pass) => setTimeout(() => pass(false), wait * 2 ** asked));
+      heard = await Promise.race([answered.then(() => true), later]);
+    }
+  })();
+}
+
 export default () => {
   let figure;
   return {
@@ -44,6 +57,7 @@ export default () => {
           model.set(name, value);
           model.set(name, null); // as the kernel does: a message, not a state
         }
+        ask(model);
         return made;
       });
     },

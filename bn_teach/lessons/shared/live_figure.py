@@ -1,11 +1,12 @@
 """The one plotly figure of an explorer: quick to import, and right in every view of it."""
 
 import sys
+import time
 from importlib.machinery import PathFinder
 from importlib.util import LazyLoader
 from pathlib import Path
 
-from traitlets import Unicode
+from traitlets import Int, Unicode
 
 from bn_teach.lessons.shared.panels import stacked
 
@@ -41,11 +42,18 @@ class LiveFigure(FigureWidget):
     Parameters
     ----------
     figure : plotly.graph_objects.Figure
+
+    Attributes
+    ----------
+    lost : int
+        How often a page was found that hears nothing of what is put; `reopen` gives it another view.
     """
 
     _esm = Path(__file__).with_name("live_figure.js")
     _plotly = Unicode(str(FigureWidget._esm)).tag(sync=True)
+    lost = Int(0)
     _complete = False
+    _answered = 0.0
 
     def __init__(self, figure):
         super().__init__(figure)
@@ -54,11 +62,26 @@ class LiveFigure(FigureWidget):
         self._config = {**self._config, "responsive": True, "displayModeBar": False, "showSendToCloud": False}
         self._complete = True
         self.open()
+        self.on_msg(self._answer)
 
     def open(self):
         """Tell the page of a figure once it is complete: a page that is just opening may ask at any moment."""
         if self._complete:
             super().open()
+
+    def reopen(self):
+        """Begin anew with every page, which needs the box around the figure to send its children again."""
+        self.comm.on_msg(None)  # and not closed: a page may be drawing the old view, which would miss it
+        self.comm = self._model_id = None
+        self.open()
+
+    def _answer(self, _, message, buffers):
+        """Give a page the sign of life it asks for (live_figure.js); one that asks again did not hear it."""
+        last, self._answered = self._answered, time.monotonic()
+        if message["asked"] and self._answered - last > 1:  # else its questions waited in line, behind a long cell
+            self.lost += 1
+        else:
+            self.send({"answer": message["asked"]})
 
     @property
     def heights(self):

@@ -6,6 +6,7 @@ import sys
 import numpy as np
 import pytest
 
+from bn_teach import MomentumExplorer
 from bn_teach.lessons.shared.live_figure import LiveFigure
 from bn_teach.lessons.shared.panels import RUNNING, fill, line, panels
 
@@ -32,6 +33,37 @@ def test_asking_changes_nothing(figure):
     figure.get_state()
     assert sent == []
     assert figure.get_state("_config") == {"_config": figure._config}
+
+
+def _ask(figure, asked):
+    figure._handle_custom_msg({"asked": asked}, [])
+
+
+def test_a_page_that_hears_no_answer_gets_a_new_view(figure, monkeypatch):
+    clock = iter([100.0, 103.0])
+    monkeypatch.setattr("time.monotonic", lambda: next(clock))
+    _ask(figure, 0)
+    before = figure.model_id
+    _ask(figure, 1)
+    assert figure.lost == 1
+    figure.reopen()
+    assert figure.model_id != before
+
+
+def test_questions_that_waited_behind_a_long_cell_get_no_new_view(figure, monkeypatch):
+    clock = iter([100.0, 100.1, 100.2, 500.0])
+    monkeypatch.setattr("time.monotonic", lambda: next(clock))
+    for asked in (0, 1, 2, 0):  # the last from a second tab
+        _ask(figure, asked)
+    assert figure.lost == 0
+
+
+def test_an_explorer_shows_the_new_view(monkeypatch):
+    explorer = MomentumExplorer()
+    sent = []
+    monkeypatch.setattr(explorer.view, "send_state", sent.append)
+    explorer.figure.lost += 1
+    assert sent == ["children"]
 
 
 def test_panels_below_each_other_and_side_by_side_again(figure):
