@@ -143,6 +143,14 @@ def test_lines_over_momentum_have_dashes_of_their_own():
     assert len(set(dashes)) == len(dashes)
 
 
+def test_the_colours_of_batch_sizes_mean_nothing_else():
+    known = {value for name, value in vars(panels).items() if name.isupper() and str(value).startswith("#")} - {
+        panels.TEXT
+    }
+    close = [(one, other) for one, _ in valley._STYLES for other in known if difference(one, other, "none") < ENOUGH]
+    assert close == []
+
+
 def test_every_colour_stands_out_from_the_page_in_light_and_dark():
     colours = {colour for *_, found, _ in lines() for colour in found} | {colour for colour, _ in valley._STYLES}
     weak = {
