@@ -76,8 +76,8 @@ class TrainingReadsExplorer(TrainingExplorer):
         )
         quarter = max(1, round(config.steps / 4))
         self.controls = {
-            "reader": dropdown("who reads the averages", READER_LABELS, width="430px"),
-            "start": number_slider("from step", starts, quarter, width="300px"),
+            "reader": dropdown("who reads", READER_LABELS, width="340px"),
+            "start": number_slider("from step", starts, quarter, width="270px"),
             "momentum": momentum_slider(),
             "other": number_slider(
                 "other momentum", MOMENTA, 0.99, labels=momentum_labels(MOMENTA, False), width="430px"

@@ -10,6 +10,7 @@ from bn_teach.lessons.when_training_reads.experiment import LOST
 from bn_teach.replay import at_the_end
 
 UNIT = 7  # of layer 1; the last one, if there are fewer
+TEN = 10
 END = 50  # steps that the loss at the end is averaged over
 LEAST, MOST = 1e-4, 1e9  # where the loss is cut off, in nats
 
@@ -31,7 +32,7 @@ _LINES = {
 
 def axes():
     """Draw loss, running mean and validation accuracy over the training steps, without lines."""
-    titles = ("training loss", "running mean of one unit", "validation accuracy")
+    titles = ("training loss, mean of ten steps", "running mean of one unit", "validation accuracy")
     figure = panels(titles, _LINES, x_titles=("training step",) * 3)
     figure.update_yaxes(type="log", exponentformat="power", dtick=1, col=1)
     return figure
@@ -77,7 +78,10 @@ def _marks(comparison):
 
 
 def _loss(lived):
-    return _steps(lived.loss), np.clip(np.nan_to_num(lived.loss, nan=MOST, posinf=MOST), LEAST, MOST)
+    """Means of ten steps each, each drawn at its last; the rest of a run that breaks off is a shorter mean."""
+    ends = np.append(np.arange(TEN, len(lived.loss), TEN), len(lived.loss))
+    loss = np.clip(np.nan_to_num(lived.loss, nan=MOST, posinf=MOST), LEAST, MOST)
+    return ends.astype(np.float64), np.array([one.mean() for one in np.split(loss, ends[:-1])])
 
 
 def _mean(averages):
@@ -99,8 +103,19 @@ def _ranges(comparison):
         **{f"xaxis{panel}": [0.0, float(steps)] for panel in ("", 2, 3)},
         "yaxis": [-3.0, highest],
         "yaxis2": steady_range([*lines, np.zeros(1)]),
-        "yaxis3": [0.0, 1.02],
+        "yaxis3": [_lowest(comparison), 1.01],
     }
+
+
+def _lowest(comparison):
+    """The tenth below every accuracy after the first quarter of the run, in which all of them climb."""
+    curves = [
+        curve[len(curve) // 4 :]
+        for lived in (comparison.first, comparison.second)
+        for curve in (lived.kept.accuracy, lived.replayed.accuracy)
+    ]
+    values = np.concatenate(curves)
+    return math.floor(10 * values[np.isfinite(values)].min(initial=0.9)) / 10
 
 
 # In words

@@ -14,7 +14,7 @@ from bn_teach import _checks
 from bn_teach.batchnorm import BatchNorm
 from bn_teach.data import Dataset, minibatches
 from bn_teach.lessons.shared.runs import digits
-from bn_teach.lessons.when_training_reads.experiment import READERS, Setting, compare
+from bn_teach.lessons.when_training_reads.experiment import READERS, Setting, compare, live
 from bn_teach.lessons.when_training_reads.layers import BatchRenorm, Dropout, Frozen, Grouped, GroupNorm
 from bn_teach.network import Network, ReLU, keep_running_averages
 from bn_teach.replay import at_the_end
@@ -50,6 +50,12 @@ def replay_off(reader, seed):
     found = compare(digits(), Setting(TrainingConfig(steps=400, seed=seed), reader))
     off = np.abs(found.first.replayed.accuracy - found.second.kept.accuracy)
     return {"equal steps": float(found.equal), "points off": 100 * float(at_the_end(off))}
+
+
+def highest_loss(reader, momentum, seed):
+    """Train 400 steps on mini-batches of 4, the averages read from the first steps on; the highest loss, in nats."""
+    setting = Setting(TrainingConfig(batch_size=4, steps=400, seed=seed), reader, start=1, ramp=0)
+    return float(min(np.nan_to_num(live(digits(), setting, momentum, momentum).loss, nan=np.inf).max(), 1e9))
 
 
 # Small groups: one step of gradient descent on 64 images, which batch norm sees in groups
@@ -240,6 +246,10 @@ def dropping(network, behind, q, rng):
 
 MEASUREMENTS = {
     **{f"replay: {reader}": partial(replay_off, reader) for reader in READERS},
+    **{
+        f"highest loss: {reader}, {momentum}": partial(highest_loss, reader, momentum)
+        for reader, momentum in (("nobody", 0.99), ("average", 0.9), ("average", 0.99), ("renorm", 0.99))
+    },
     **{f"groups: {group}": partial(in_groups, group) for group in GROUPS},
     **{f"{layers}: {batches}": partial(with_layers, layers, batches) for layers in LAYERS for batches in BATCHES},
     **{f"fine-tuning: {mode}": partial(fine_tuned, mode) for mode in MODES},
@@ -268,3 +278,14 @@ def load_reads(path=SHIPPED):
         name: {key: np.array(one) for key, one in values.items()} if isinstance(values, dict) else np.array(values)
         for name, values in stored.items()
     }
+
+
+def spread(values):
+    """Write the mean over seeds, ± the standard deviation from seed to seed.
+
+    Examples
+    --------
+    >>> spread(np.array([1.0, 3.0, 5.0]))
+    '3.0 ± 2.0'
+    """
+    return f"{values.mean():.1f} ± {values.std(ddof=1):.1f}"
