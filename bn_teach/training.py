@@ -217,7 +217,7 @@ def train(dataset, config, *, on_step=None, should_stop=None):
     >>> recording.batch_mean[0].shape, recording.checkpoint_steps
     ((20, 100), array([10, 20]))
     """
-    _check_run(dataset, config)
+    check_run(dataset, config)
     network = untrained(dataset, config)
     tape = _Tape(dataset, config, network)
     x, y = dataset.train_x.astype(config.dtype, copy=False), dataset.train_y
@@ -291,7 +291,7 @@ def train_live(dataset, config, **options):
     >>> tracked
     5
     """
-    _check_run(dataset, config)
+    check_run(dataset, config)
     yield from learn(keep_running_averages(untrained(dataset, config), **options), dataset, config)
 
 
@@ -407,7 +407,19 @@ def _hidden(sizes):
     return tuple(_checks.integer("hidden", units, 1) for units in sizes)
 
 
-def _check_run(dataset, config):
+def check_run(dataset, config):
+    """Refuse a run that cannot be trained on this data set.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    config : TrainingConfig
+
+    Raises
+    ------
+    ValueError, TypeError
+        As `train`.
+    """
     _checks.instance("dataset", dataset, Dataset, " (Dataset.from_arrays(x, y) makes one)")
     _checks.instance("config", config, TrainingConfig)
     n, m = len(dataset.train_x), config.batch_size
@@ -443,7 +455,17 @@ def check_tracked(dataset, config):
 
 
 def untrained(dataset, config):
-    """Build the network that `train` starts from."""
+    """Build the network that `train` starts from.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    config : TrainingConfig
+
+    Returns
+    -------
+    Network
+    """
     return build_network(
         dataset.num_features,
         dataset.num_classes,

@@ -30,6 +30,8 @@ from bn_teach.lessons.tracking_accuracy.picture import picture as race_picture
 from bn_teach.lessons.two_modes.experiment import predict_both_ways
 from bn_teach.lessons.two_modes.explorer import DRAWS
 from bn_teach.lessons.two_modes.picture import picture as two_modes_picture
+from bn_teach.lessons.when_training_reads.experiment import Setting, compare
+from bn_teach.lessons.when_training_reads.picture import picture as training_reads_picture
 from bn_teach.lessons.your_framework.picture import picture as recorder_picture
 from bn_teach.replay import ESTIMATORS, keep_best, replay
 from bn_teach.sweep import Sweep
@@ -125,6 +127,15 @@ def paper(explorer):
     return paper_picture(explorer.without, explorer.with_norm)
 
 
+def training_reads(explorer):
+    state = explorer.state
+    config = replace(explorer.config, batch_size=state.batch_size, seed=state.seed)
+    ramp = round(state.ramp * (config.steps - state.start))
+    limits = {"start": state.start, "ramp": ramp, "r_max": state.r_max, "d_max": state.d_max}
+    setting = Setting(config, state.reader, state.momentum, state.other, **limits)
+    return training_reads_picture(compare(explorer.dataset, setting))
+
+
 def prediction(asked):
     if not asked.commit.disabled:
         return Picture({}, {}, "")
@@ -141,6 +152,7 @@ DRAWN = {
     bn_teach.ClinicExplorer: clinic,
     bn_teach.RecorderExplorer: recorder,
     bn_teach.PaperFigure: paper,
+    bn_teach.TrainingReadsExplorer: training_reads,
     bn_teach.ValleyFigure: lambda shown: valley.picture(shown.swept, shown.live),
     bn_teach.Prediction: prediction,
 }

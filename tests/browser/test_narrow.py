@@ -11,6 +11,7 @@ CELL = """from bn_teach import (
     PaperFigure,
     RecorderExplorer,
     RunningStatisticsExplorer,
+    TrainingReadsExplorer,
     TwoModesExplorer,
 )
 from bn_teach.torch_recorder import load_example
@@ -26,6 +27,7 @@ SHOWN = (
     "ClinicExplorer()",
     "PaperFigure(steps=20)",
     "RecorderExplorer(load_example().recorded)",
+    "TrainingReadsExplorer(**small)",
 )
 # A window as wide as a screen of 1366 pixels at 100, 125, 150 and 200 %, a tablet upright, and one between.
 WIDTHS = (1366, 1093, 1024, 911, 768, 683)

@@ -10,7 +10,7 @@ from bn_teach import _checks
 from bn_teach.batchnorm import BatchNorm
 from bn_teach.lessons.when_training_reads.layers import BatchRenorm, Frozen
 from bn_teach.network import keep_running_averages
-from bn_teach.training import TrainingConfig, learn, untrained
+from bn_teach.training import TrainingConfig, check_run, check_tracked, learn, untrained
 
 READERS = ("nobody", "renorm", "average", "frozen")
 """Who reads the running averages while training goes on: nobody (plain batch norm), Batch Renormalization, a layer that
@@ -59,6 +59,7 @@ class Setting:
     d_max: float = 5.0
 
     def __post_init__(self):
+        _checks.instance("config", self.config, TrainingConfig)
         _checks.choice("reader", self.reader, READERS)
         _checks.momentum(self.momentum)
         _checks.momentum(self.other, "other")
@@ -117,8 +118,9 @@ class Lived:
 
     Attributes
     ----------
+    steps : int
+        How many there were to be; T is smaller if numbers were no longer finite.
     loss : numpy.ndarray, shape (T,)
-        Fewer than were asked for, if numbers were no longer finite.
     looks : numpy.ndarray of int, shape (K,)
         Updates done at every look.
     kept : Averages
@@ -126,6 +128,7 @@ class Lived:
         The same weights and mini-batches, with the other momentum.
     """
 
+    steps: int
     loss: np.ndarray
     looks: np.ndarray
     kept: Averages
@@ -134,8 +137,8 @@ class Lived:
     @property
     def lost_at(self):
         """The step whose loss was the first beyond `LOST`, or that could not be done; None if there was none."""
-        beyond = np.flatnonzero(~(self.loss <= LOST))
-        return int(beyond[0]) + 1 if len(beyond) else None
+        beyond = [*np.flatnonzero(~(self.loss <= LOST)), len(self.loss)]
+        return int(beyond[0]) + 1 if beyond[0] < self.steps else None
 
 
 @dataclass(frozen=True, eq=False)
@@ -200,8 +203,15 @@ def live(dataset, setting, momentum, other):
     Returns
     -------
     Lived
+
+    Raises
+    ------
+    ValueError, TypeError
+        For a run that cannot be trained, or leaves no running averages.
     """
     config = setting.config
+    check_tracked(dataset, config)
+    check_run(dataset, config)
     weights = untrained(dataset, config)
     trained, replayed = (setting.network(weights, p) for p in (momentum, other))  # over the same weights
     norms, told = ([one for one in network.layers if isinstance(one, BatchNorm)] for network in (trained, replayed))
@@ -215,9 +225,9 @@ def live(dataset, setting, momentum, other):
         if step % config.checkpoint_every == 0 or step == config.steps:
             looks.append(step)
             accuracies.append([_accuracy(network, x, labels) for network in (trained, replayed)])
-    means = np.array(means).reshape(len(losses), 2, -1).swapaxes(0, 1)
+    means = np.array(means).reshape(len(losses), 2, norms[0].num_features).swapaxes(0, 1)
     accuracies = np.array(accuracies).reshape(len(looks), 2).T
-    return Lived(np.array(losses), np.array(looks), *map(Averages, means, accuracies))
+    return Lived(config.steps, np.array(losses), np.array(looks), *map(Averages, means, accuracies))
 
 
 def _while_finite(steps):
@@ -228,7 +238,7 @@ def _while_finite(steps):
                 yield loss
                 if not math.isfinite(loss):
                     return
-        except ValueError:  # all that could be wrong in a setting was refused before
+        except ValueError:  # all else that could be wrong was refused before
             return
 
 

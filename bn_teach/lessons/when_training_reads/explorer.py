@@ -17,16 +17,20 @@ READER_LABELS = {
 }
 
 
+THIRD = 1 / 3
+RAMPS = {0.0: "no time", THIRD: "a third of the rest", 2 * THIRD: "two thirds of it", 1.0: "all the rest"}
+
+
 @dataclass(frozen=True)
 class TrainingReadsState:
-    """What the controls of `TrainingReadsExplorer` say; steps count from 1."""
+    """What the controls of `TrainingReadsExplorer` say; steps count from 1, `ramp` is a share of those left."""
 
     reader: str
     start: int
     momentum: float
     other: float
     batch_size: int
-    ramp: int
+    ramp: float
     r_max: float
     d_max: float
     seed: int
@@ -71,19 +75,16 @@ class TrainingReadsExplorer(TrainingExplorer):
 
     def __init__(self, dataset=None, config=TrainingConfig(steps=400)):
         super().__init__(dataset, config)
-        starts, ramps = (
-            tuple(sorted({max(least, round(part * config.steps / 8)) for part in range(9)})) for least in (1, 0)
-        )
-        quarter = max(1, round(config.steps / 4))
+        eighths = [max(1, round(config.steps * part / 8)) for part in range(9)]
         self.controls = {
             "reader": dropdown("who reads", READER_LABELS, width="340px"),
-            "start": number_slider("from step", starts, quarter, width="270px"),
+            "start": number_slider("from step", sorted(set(eighths)), eighths[2], width="270px"),
             "momentum": momentum_slider(),
             "other": number_slider(
                 "other momentum", MOMENTA, 0.99, labels=momentum_labels(MOMENTA, False), width="430px"
             ),
             "batch_size": number_slider("batch size", self._batch_sizes(), config.batch_size),
-            "ramp": number_slider("limits open within", ramps, quarter, labels=[f"{n} steps" for n in ramps]),
+            "ramp": number_slider("limits open within", tuple(RAMPS), THIRD, labels=list(RAMPS.values())),
             "r_max": number_slider("r_max", (1.0, 1.5, 2.0, 3.0, 5.0, 10.0), 3.0, width="240px"),
             "d_max": number_slider("d_max", (0.0, 0.5, 1.0, 2.0, 5.0, 10.0), 5.0, width="240px"),
             "seed": seed_box(config.seed),
@@ -102,8 +103,9 @@ class TrainingReadsExplorer(TrainingExplorer):
 
     def _config_of(self, state):
         config = replace(self.config, batch_size=state.batch_size, seed=state.seed)
-        chosen = ("reader", "momentum", "other", "start", "ramp", "r_max", "d_max")
-        return Setting(config, **{name: getattr(state, name) for name in chosen})
+        ramp = round(state.ramp * (config.steps - state.start))
+        chosen = ("reader", "momentum", "other", "start", "r_max", "d_max")
+        return Setting(config, ramp=ramp, **{name: getattr(state, name) for name in chosen})
 
     def _run(self, setting):
         return compare(self.dataset, setting)

@@ -79,6 +79,8 @@ def _marks(comparison):
 
 def _loss(lived):
     """Means of ten steps each, each drawn at its last; the rest of a run that breaks off is a shorter mean."""
+    if len(lived.loss) == 0:
+        return NOTHING
     ends = np.append(np.arange(TEN, len(lived.loss), TEN), len(lived.loss))
     loss = np.clip(np.nan_to_num(lived.loss, nan=MOST, posinf=MOST), LEAST, MOST)
     return ends.astype(np.float64), np.array([one.mean() for one in np.split(loss, ends[:-1])])
@@ -145,6 +147,8 @@ def _losses(comparison):
     setting, equal = comparison.setting, comparison.equal
     losses = comparison.first.loss, comparison.second.loss
     who = f"losses of momentum {setting.momentum:g} and {setting.other:g} agree to the last digit"
+    if not all(map(len, losses)):
+        return "Not even the first step could be done."
     if equal == min(map(len, losses)):
         return f"All {equal} {who}."
     at_the_end = " and ".join(f"{one[-END:].mean():.3g}" for one in losses)

@@ -16,7 +16,7 @@ from bn_teach.data import Dataset, minibatches
 from bn_teach.lessons.shared.runs import digits
 from bn_teach.lessons.when_training_reads.experiment import READERS, Setting, compare, live
 from bn_teach.lessons.when_training_reads.layers import BatchRenorm, Dropout, Frozen, Grouped, GroupNorm
-from bn_teach.network import Network, ReLU, keep_running_averages
+from bn_teach.network import Linear, Network, ReLU, keep_running_averages
 from bn_teach.replay import at_the_end
 from bn_teach.training import TrainingConfig, learn, train_live, untrained
 
@@ -173,8 +173,9 @@ def fine_tuned(mode, seed, steps=200):
         body = [Frozen.of(layer) if isinstance(layer, BatchNorm) else layer for layer in body]
     for layer in body:
         layer.parameters = ()  # what requires_grad=False does: nothing here is learnt
-    new_head = type(head)(head.weight.copy(), head.bias.copy())
-    *_, (_, new) = learn(Network([*body, new_head]).train(), misty, TrainingConfig(steps=steps, seed=seed))
+    new = Network([*body, Linear(head.weight.copy(), head.bias.copy())]).train()
+    for _ in learn(new, misty, TrainingConfig(steps=steps, seed=seed)):
+        pass
     after = right(Network([*body, head]).eval(), old.validation_x, old.validation_y)
     learnt = right(new.eval(), misty.validation_x, misty.validation_y)
     return dict(zip(("old, before", "misty, before", "old, after", "misty, after"), (*before, after, learnt)))
