@@ -42,6 +42,7 @@ EXPLORER = ("tests/lessons/start_here/test_explorer.py", "-k", "minimum or train
 STRUCTURE = ("tests/test_notebooks.py", "-m", "not slow", "-k", "start_here or picture")
 IMPORTS = ("tests/test_imports.py", "-k", "only_what_it_may")
 LISTED = ("tests/test_environment.py",)
+READING = ("tests/lessons/when_training_reads/test_layers.py",)
 BROWSER = ("tests/browser/test_accessible.py", "-k", "name_and_says")
 
 FAULTS = (
@@ -198,6 +199,20 @@ FAULTS = (
         exactly("if not self.training:"),
         "if True:",
         ("tests/core/test_batchnorm.py",),
+    ),
+    Fault(
+        "a correction of Batch Renormalization that its gradients forget",
+        "bn_teach/lessons/when_training_reads/layers.py",
+        exactly("self.r * self.dgamma + self.d * self.dbeta"),
+        "self.r * self.dgamma",
+        READING,
+    ),
+    Fault(
+        "frozen batch norm that goes on averaging",
+        "bn_teach/lessons/when_training_reads/layers.py",
+        exactly("if not self.frozen:"),
+        "if True:",
+        READING,
     ),
     Fault(
         "a data file left out of the wheel",

@@ -14,6 +14,8 @@ TEN = 10
 END = 50  # steps that the loss at the end is averaged over
 LEAST, MOST = 1e-4, 1e9  # where the loss is cut off, in nats
 
+_RAISED = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
+
 _FIRST, _SECOND, _REPLAYED = "first training", "second training, truly trained", "second training, replayed"
 _MARK = {"mode": "lines", "line": {"color": BATCH, "dash": "dot", "width": 1.5}}
 _LINES = {
@@ -21,7 +23,7 @@ _LINES = {
         f"read from here on, {panel}": (panel, "from here on training reads the averages", _MARK) for panel in (1, 2, 3)
     },
     "loss, first": (1, _FIRST, line(BATCH, width=3.5)),
-    "loss, second": (1, _SECOND, line(RUNNING, width=1.5)),
+    "loss, second": (1, _SECOND, line(RUNNING, width=2)),
     "mean, second": (2, _SECOND, line(RUNNING)),
     "mean, replayed": (2, _REPLAYED, line(REPLAYED, "6px,4px")),
     "accuracy, first": (3, _FIRST, line(BATCH, width=3.5)),
@@ -34,7 +36,8 @@ def axes():
     """Draw loss, running mean and validation accuracy over the training steps, without lines."""
     titles = ("training loss, mean of ten steps", "running mean of one unit", "validation accuracy")
     figure = panels(titles, _LINES, x_titles=("training step",) * 3)
-    figure.update_yaxes(type="log", exponentformat="power", dtick=1, col=1)
+    powers = {10.0**n: f"{10.0**n:,g}" if n < 4 else f"10{str(n).translate(_RAISED)}" for n in range(-3, 10)}
+    figure.update_yaxes(type="log", tickvals=list(powers), ticktext=list(powers.values()), col=1)
     return figure
 
 

@@ -1,15 +1,19 @@
 """The questions of notebook 09_when_training_reads."""
 
 from bn_teach.lessons.shared.question import Question
-from bn_teach.lessons.shared.runs import digits
-from bn_teach.lessons.when_training_reads.experiment import Setting, compare
 from bn_teach.lessons.when_training_reads.tables import SEEDS, load_reads
 
 
-def _frozen_losses():
-    found = compare(digits(), Setting(reader="frozen", start=100))
-    ends = {name: float(lived.loss[-50:].mean()) for name, lived in (("first", found.first), ("second", found.second))}
-    return {"answer": float(found.equal), **ends}
+def _farthest_off():
+    off = {reader: float(load_reads()[f"replay: {reader}"]["points off"].mean()) for reader in _READERS}
+    return {"answer": _READERS[max(off, key=off.get)], **off}
+
+
+_READERS = {
+    "frozen": "batch norm frozen after step 100",
+    "renorm": "Batch Renormalization after step 100",
+    "average": "training normalised by the averages from the first step on",
+}
 
 
 def _small_groups():
@@ -48,17 +52,14 @@ def _dropout_recomputed():
 _SEEDS = f"on average over {len(SEEDS)} seeds"
 
 QUESTIONS = {
-    "frozen-losses": Question(
-        "Two trainings of 400 steps, from the same start, on the same mini-batches; one keeps its averages with "
-        "momentum 0.9, the other with 0.99. After step 100 batch norm is frozen in both: from then on training, too, "
-        "is normalised by the averages. For how many steps do the two training losses agree to the last digit?",
-        _frozen_losses,
-        "Up to there nobody has read the averages, so it made no difference that they differ. The first loss after "
-        "it is of a network that is normalised by them. Over the last 50 steps the two losses are {first:.3f} and "
-        "{second:.3f}.",
-        unit="steps",
-        high=400.0,
-        computable=True,
+    "farthest-off": Question(
+        "Three ways to read, and each time two trainings of 400 steps, with momentum 0.9 and with 0.99. The one with "
+        "0.99 is replayed from the recording of the other. Whose replay is farthest from the truth in the end, in "
+        f"accuracy, {_SEEDS}? (Batch Renormalization is batch norm that corrects its outputs towards the averages.)",
+        _farthest_off,
+        "It is off by {average:.1f} percentage points: there the averages enter the first losses already, and nothing "
+        "else normalises. Frozen batch norm comes to {frozen:.1f}, Batch Renormalization to {renorm:.1f} points.",
+        choices=tuple(_READERS.values()),
     ),
     "groups-of-two": Question(
         "Every step learns from 64 images, which batch norm sees in groups of two. After 200 steps the running "
