@@ -181,6 +181,15 @@ def test_frozen_is_batch_norm_until_its_start_and_inference_after_it():
         np.testing.assert_array_equal(layer.running_mean, plain.running_mean)
 
 
+def test_frozen_averages_take_nothing_in_whoever_tells_them():
+    layer = Frozen(C, start=2)
+    for told in range(4):
+        layer.update(np.full(C, 10.0), np.full(C, 10.0), 8)
+        assert layer.frozen is (told >= 1)
+    assert layer.num_batches_tracked == 2
+    np.testing.assert_allclose(layer.running_mean, 10 * (1 - 0.9**2))
+
+
 def test_frozen_keeps_float32():
     layer = with_memory(Frozen(C, start=3))
     layer.gamma, layer.beta = layer.gamma.astype("float32"), layer.beta.astype("float32")
