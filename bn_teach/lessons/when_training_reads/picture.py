@@ -10,7 +10,7 @@ from bn_teach.lessons.when_training_reads.experiment import LOST
 from bn_teach.replay import at_the_end
 
 UNIT = 7  # of layer 1; the last one, if there are fewer
-TEN = 10
+TOGETHER = 10  # steps that a drawn loss is the mean of
 END = 50  # steps that the loss at the end is averaged over
 LEAST, MOST = 1e-4, 1e9  # where the loss is cut off, in nats
 
@@ -84,7 +84,7 @@ def _loss(lived):
     """Means of ten steps each, each drawn at its last; the rest of a run that breaks off is a shorter mean."""
     if len(lived.loss) == 0:
         return NOTHING
-    ends = np.append(np.arange(TEN, len(lived.loss), TEN), len(lived.loss))
+    ends = np.append(np.arange(TOGETHER, len(lived.loss), TOGETHER), len(lived.loss))
     loss = np.clip(np.nan_to_num(lived.loss, nan=MOST, posinf=MOST), LEAST, MOST)
     return ends.astype(np.float64), np.array([one.mean() for one in np.split(loss, ends[:-1])])
 
@@ -154,9 +154,10 @@ def _losses(comparison):
         return "Not even the first step could be done."
     if equal == min(map(len, losses)):
         return f"All {equal} {who}."
-    at_the_end = " and ".join(f"{one[-END:].mean():.3g}" for one in losses)
+    last = min(END, *map(len, losses))
+    means = " and ".join(f"{one[-last:].mean():.3g}" for one in losses)
     steps = "1 step" if equal == 1 else f"{equal} steps"
-    return f"The {who} for {steps}, and no longer. Over the last {END} steps they are {at_the_end} on average."
+    return f"The {who} for {steps}, and no longer. Over the last {last} steps they are {means} on average."
 
 
 def _divergence(momentum, lived, guessing):

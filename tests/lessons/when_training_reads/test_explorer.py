@@ -83,7 +83,7 @@ def test_the_sentence_quotes_the_picture(explorer, clouds):
     moved(explorer, reader="average", other=0.8)
     found = compare(clouds, Setting(CONFIG, "average", other=0.8, start=10, ramp=10))
     said = re.search(
-        r"for (\d+) steps?, and no longer. Over the last 50 steps they are (\S+) and (\S+) on", explorer.status
+        r"for (\d+) steps?, and no longer. Over the last 40 steps they are (\S+) and (\S+) on", explorer.status
     )
     assert said.groups() == ("1", f"{found.first.loss.mean():.3g}", f"{found.second.loss.mean():.3g}")
     ends = [100 * np.mean(lines(explorer)[f"accuracy, {key}"].y) for key in ("replayed", "second")]
