@@ -172,9 +172,14 @@ class TrainingDiverged(ArithmeticError):
     """
 
     def __init__(self, step, recording):
+        x, learning_rate = recording.dataset.train_x, recording.config.learning_rate
+        largest = max(x.max(), -x.min())
+        if largest > 1e4:
+            cure = f"Scale the data (to [0, 1], say): values in train_x are as large as {largest:.3g}."
+        else:
+            cure = f"Try a smaller learning_rate (it was {learning_rate:g}) or a smaller weight_scale."
         super().__init__(
-            f"training diverged at step {step}: the loss, the weights or the statistics are no longer finite. "
-            f"Try a smaller learning_rate (it was {recording.config.learning_rate:g}) or a smaller weight_scale."
+            f"training diverged at step {step}: the loss, the weights or the statistics are no longer finite. {cure}"
         )
         self.step = step
         self.recording = recording

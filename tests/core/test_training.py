@@ -1,5 +1,6 @@
 import math
 import pickle
+import re
 from dataclasses import FrozenInstanceError, asdict, fields, replace
 
 import numpy as np
@@ -489,6 +490,14 @@ def test_divergence_tells_the_step_and_keeps_what_came_before(clouds, case):
     assert all(np.isfinite(array).all() for array in arrays_of(run).values())
     assert f"diverged at step {error.step}" in str(error)
     assert "learning_rate" in str(error)
+
+
+@pytest.mark.parametrize("batch_norm", [True, False])
+def test_data_that_are_too_large_are_not_blamed_on_the_learning_rate(clouds, batch_norm):
+    huge = Dataset(clouds.train_x * 1e30, clouds.train_y, clouds.validation_x * 1e30, clouds.validation_y, "huge")
+    message = str(diverged(huge, batch_norm=batch_norm))
+    assert re.search(r"Scale the data .*: values in train_x are as large as \d\.\d+e\+3\d\.$", message)
+    assert "learning_rate" not in message
 
 
 def test_what_came_before_divergence_is_the_ordinary_run(clouds):
