@@ -64,6 +64,8 @@ class Followed:
         Averages of the sizes of what went in.
     updates : float
         How many roundings are still remembered.
+    rounding : float
+        That of the coarsest numbers that went in.
     """
 
     mean: np.ndarray
@@ -71,6 +73,7 @@ class Followed:
     mean_size: np.ndarray
     var_size: np.ndarray
     updates: float = 0.0
+    rounding: float = 0.0
 
     @classmethod
     def start(cls, mean, var):
@@ -87,14 +90,15 @@ class Followed:
             mean_size, var_size = last_values(of_mean, of_var, sizes, kept, (self.mean_size, self.var_size))
         weight, left = weights(kept)
         remembered = np.divide(weight, 1 - kept, out=np.zeros_like(weight), where=kept != 1).sum()
-        return Followed(mean, var, mean_size, var_size, float(left * self.updates + remembered))
+        rounding = max(self.rounding, float(np.finfo(means.dtype).eps))
+        return Followed(mean, var, mean_size, var_size, float(left * self.updates + remembered), rounding)
 
-    def agrees(self, mean, var, rounding, stored):
-        """Whether buffers stand there: `rounding` is one of the rows, `stored` that of the buffers (0.008 in bfloat16).
+    def agrees(self, mean, var, stored):
+        """Whether buffers that are rounded to `stored` (0.008 in bfloat16) stand there.
 
         A hundred roundings are room for the statistics of a batch, which another kernel sums up in another order.
         """
-        room = (100 + 4 * self.updates) * rounding + 2 * stored
+        room = (100 + 4 * self.updates) * self.rounding + 2 * stored
         pairs = ((self.mean, mean, self.mean_size), (self.var, var, self.var_size))
         with np.errstate(all="ignore"):
             return all(
