@@ -248,7 +248,8 @@ class Tap:
             return (
                 f"the layer counted {self._counted()} batches, and the recorder saw {self.seen}: it ran where it "
                 "cannot be seen (torch.compile, torch.jit, DataParallel, SyncBatchNorm over processes, a copy that "
-                "shares its buffers), or a state with another count was loaded"
+                "shares its buffers), or something wrote to its buffers and its counter (a state loaded, a teacher or "
+                "an average that takes over buffers)"
             )
         return (
             "something other than its training wrote to them (a state loaded, a reset, write_back, update_bn, a "
