@@ -35,18 +35,18 @@ def last_values(means, variances, sizes, kept, initial, *, unbiased=True):
     -------
     mean, var : numpy.ndarray, float64, shape (..., C)
     """
-    weight, _ = weights(kept)
-    factor = unbiased_variance(np.ones(len(sizes)), sizes) if unbiased and len(sizes) else np.ones(len(sizes))
+    weight, left = weights(kept)
+    factor = unbiased_variance(np.ones(len(sizes)), sizes) if unbiased and len(sizes) else 1.0
     mean, var = initial
-    return _ended(weight, means, mean, np.ones(len(sizes))), _ended(weight, variances, var, factor)
+    left = left[..., None]
+    return left * mean + _weighted(weight, means), left * var + _weighted(weight * factor, variances)
 
 
-def _ended(weight, rows, initial, factor):
-    """Where an average ends: its start, and the weighted ways from there to every value."""
-    end = np.zeros((*weight.shape[:-1], rows.shape[1])) + initial
+def _weighted(weight, rows):
+    end = np.zeros((*weight.shape[:-1], rows.shape[1]))
     for at in range(0, len(rows), 512):  # a copy in float64 of all rows would be twice as large as they are
         some = slice(at, at + 512)
-        end += weight[..., some] @ (rows[some] * factor[some, None] - initial)
+        end += weight[..., some] @ rows[some].astype(np.float64)
     return end
 
 
