@@ -43,6 +43,7 @@ STRUCTURE = ("tests/test_notebooks.py", "-m", "not slow", "-k", "start_here or p
 IMPORTS = ("tests/test_imports.py", "-k", "only_what_it_may")
 LISTED = ("tests/test_environment.py",)
 READING = ("tests/lessons/when_training_reads/test_layers.py",)
+RIGHT_OR_NAMED = "tests/torch_recorder/test_right_or_named.py"
 BROWSER = ("tests/browser/test_accessible.py", "-k", "name_and_says")
 
 FAULTS = (
@@ -108,6 +109,20 @@ FAULTS = (
         r"(?<=\]\(https://mybinder\.org/)(?=\))",
         "v2/gh/somebody/else/HEAD",
         ("tests/test_binder.py", "-k", "link"),
+    ),
+    Fault(
+        "a replay that is never compared with the buffers",
+        "bn_teach/torch_recorder/noting.py",
+        exactly("if not self.followed.agrees(mean, var, _rounding(buffers[0])):"),
+        "if False:",
+        (RIGHT_OR_NAMED, "-k", "cannot_be_replayed"),
+    ),
+    Fault(
+        "a recorder that takes the layer's momentum for the one that was used",
+        "bn_teach/torch_recorder/noting.py",
+        exactly("1 - float(momentum) if buffers"),
+        "1 - float(self.layer.momentum or momentum) if buffers",
+        (RIGHT_OR_NAMED, "-k", "subclass"),
     ),
     Fault(
         "an import against the data flow",

@@ -656,6 +656,20 @@ class Loop:
     def empty(self):
         self.model(torch.zeros(0, 3))
 
+    def fail(self):
+        def hook(*_):
+            raise ZeroDivisionError("the user's own")
+
+        hook = self.layer().register_forward_hook(hook)
+        with suppress(ZeroDivisionError):
+            self.model(self.batch())
+        hook.remove()
+
+    def convert(self):
+        self.model.double()
+        self.model(self.batch().double())
+        self.model.float()
+
     # Rarer, because they name a layer for good.
 
     def load(self):
@@ -675,7 +689,7 @@ class Loop:
         self.model[7] = nn.BatchNorm1d(3)
 
     OFTEN = (train, train, train, train, several_calls, checkpointed, evaluate, set_momentum, freeze, track, refused,
-             save, empty)  # fmt: skip
+             save, empty, fail, convert)  # fmt: skip
     SELDOM = (load, write, replace)
 
     def go(self, steps, seldom):
