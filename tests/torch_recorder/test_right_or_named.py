@@ -665,11 +665,6 @@ class Loop:
             self.model(self.batch())
         hook.remove()
 
-    def convert(self):
-        self.model.double()
-        self.model(self.batch().double())
-        self.model.float()
-
     # Rarer, because they name a layer for good.
 
     def load(self):
@@ -685,12 +680,17 @@ class Loop:
         else:
             write_back(layer, {"": (np.ones(3), np.full(3, 2.0))})
 
+    def convert(self):
+        self.model.double()
+        self.model(self.batch().double())
+        self.model.float()  # which rounds the buffers once more
+
     def replace(self):
         self.model[7] = nn.BatchNorm1d(3)
 
     OFTEN = (train, train, train, train, several_calls, checkpointed, evaluate, set_momentum, freeze, track, refused,
-             save, empty, fail, convert)  # fmt: skip
-    SELDOM = (load, write, replace)
+             save, empty, fail)  # fmt: skip
+    SELDOM = (load, write, convert, replace)
 
     def go(self, steps, seldom):
         for _ in range(steps):
