@@ -102,10 +102,11 @@ def train_on_the_gpu():
         same(f"replay and buffers, trained{' with autocast' * autocast}", off(recorded, model), 1e-4)
     recorded.exact = exact_statistics(model, torch.split(data[0], BATCH_SIZE))
     print(report(recorded))
-    for told, statistics in (("as trained", {}), ("exact", recorded.exact)):
+    own = {name: recorded.own(name) for name in recorded.layers}
+    for told, statistics in (("exact", recorded.exact), ("as trained", own)):
         write_back(model, statistics)
         print(f"validation accuracy, statistics {told}: {accuracy(model, validation):.4f}")
-    return model, data, validation
+    return model, recorded, data, validation
 
 
 def accuracy(model, validation):
@@ -142,7 +143,7 @@ def main():
         sys.exit("there is no CUDA device here")
     print(torch.cuda.get_device_name(), torch.__version__)
     compare_devices()
-    model, data, validation = train_on_the_gpu()
+    model, recorded, data, validation = train_on_the_gpu()
     print(HEADER)
     for width, size in ((32, 8), (64, 32), (128, 32)):
         print(measure(width, size).row(), flush=True)
@@ -154,8 +155,8 @@ def main():
     for device in ("cuda", "cpu"):
         batches = torch.split(data[0].to(device), BATCH_SIZE)[:16]
         x, y = (tensor.to(device) for tensor in validation)
-        told = checkup(model.to(device), batches, lambda model, x=x, y=y: accuracy(model, (x, y)))
-        names[device] = [getattr(finding, "name", finding) for finding in told.findings]
+        told = checkup(model.to(device), batches, lambda model, x=x, y=y: accuracy(model, (x, y)), recorded=recorded)
+        names[device] = [finding.name for finding in told.findings]
         print(told)
     print("findings, GPU and CPU:", names)
 
