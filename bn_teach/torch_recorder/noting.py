@@ -277,7 +277,7 @@ class Tap:
     def _buffers(self):
         buffers = self.layer._buffers.get("running_mean"), self.layer._buffers.get("running_var")
         lazy = getattr(self.layer, "has_uninitialized_params", bool)()
-        return None if lazy or any(buffer is None for buffer in buffers) else buffers
+        return None if lazy or any(buffer is None or buffer.is_meta for buffer in buffers) else buffers
 
     def _touched(self, running_mean, running_var):
         ours, now = self.mark, _mark(running_mean, running_var)

@@ -451,6 +451,20 @@ def test_compiled_code_is_recorded_or_named():
         own(recorded, "0", of=model[0])
 
 
+def test_a_model_without_values_is_named_until_it_has_some():
+    with torch.device("meta"):
+        model = two_layers()
+    with record_torch(model) as recorded:
+        model(X.to("meta"))
+        assert "a batch went through it as a Tensor without values" in recorded.check()["0"]
+        model.to_empty(device="cpu")
+        for layer in model:
+            layer.reset_parameters()
+        model(X)
+    own(recorded, "0", of=model[0])
+    assert recorded.check() == {}
+
+
 def test_a_layer_without_buffers_in_vmap_is_named():
     layer = nn.BatchNorm1d(1, track_running_stats=False)
     with record_torch(layer) as recorded:
