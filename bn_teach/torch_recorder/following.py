@@ -35,18 +35,19 @@ def last_values(means, variances, sizes, kept, initial, *, unbiased=True):
     -------
     mean, var : numpy.ndarray, float64, shape (..., C)
     """
-    weight, left = weights(kept)
+    weight, _ = weights(kept)
     factor = unbiased_variance(np.ones(len(sizes)), sizes) if unbiased and len(sizes) else 1.0
-    mean, var = initial
-    left = left[..., None]
-    return left * mean + _weighted(weight, means), left * var + _weighted(weight * factor, variances)
+    mean, var = (np.asarray(start, dtype=np.float64) for start in initial)
+    return _ended(weight, means, mean, 1.0), _ended(weight, variances, var, factor)
 
 
-def _weighted(weight, rows):
-    end = np.zeros((*weight.shape[:-1], rows.shape[1]))
+def _ended(weight, rows, initial, factor):
+    """Where an average of ``factor * rows`` ends: its start, and the weighted ways from there to every value."""
+    taken = weight * factor
+    end = initial + (taken - weight).sum(axis=-1)[..., None] * initial + np.zeros(rows.shape[1])
     for at in range(0, len(rows), 512):  # a copy in float64 of all rows would be twice as large as they are
         some = slice(at, at + 512)
-        end += weight[..., some] @ rows[some].astype(np.float64)
+        end += taken[..., some] @ (rows[some] - initial)
     return end
 
 
