@@ -395,7 +395,7 @@ def reset(model):
         (lambda model: model.append(nn.BatchNorm1d(1)), None),
     ],
 )
-@pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning", "ignore::torch.jit.TracerWarning")
+@pytest.mark.filterwarnings("ignore:.*torch.jit", "ignore::torch.jit.TracerWarning")
 def test_what_cannot_be_replayed_is_named_with_the_reason(loop, why):
     model = two_layers()
     with record_torch(model) as recorded:
