@@ -109,7 +109,7 @@ def report(recorded, exact=None, *, momenta=MOMENTA, estimator="ema", unbiased=T
     for row, (name, history) in enumerate(histories.items()):
         estimates = zip(*last_statistics(history, momenta, estimator=estimator, unbiased=unbiased))
         for column, estimate in enumerate(estimates):
-            errors[:, row, column] = _differences(*estimate, *targets[name], history.eps)
+            errors[:, row, column] = differences(*estimate, *targets[name], history.eps)
     distance = errors[-1]
     nearest = momenta[distance.argmin(axis=1)]
     return Report(tuple(histories), momenta, own, *errors, nearest, left_out)
@@ -122,7 +122,7 @@ def _comparable(momentum, estimator):
     return momentum
 
 
-def _differences(running_mean, running_var, mean, var, eps):
+def differences(running_mean, running_var, mean, var, eps):
     """Error of the mean, ratio of the variances, distance of normalised values: over all channels."""
     std, running_std = np.sqrt(var + eps), np.sqrt(running_var + eps)
     # A value at z spreads from the exact mean is normalised to shift + stretch * z instead of z.

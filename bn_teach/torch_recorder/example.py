@@ -82,8 +82,7 @@ def record_live(*, steps=200, batch_size=8, momentum=0.9, seed=0):
     import torch
     from torch import nn
 
-    digits = load_digits()
-    x, y = torch.tensor(digits.train_x, dtype=torch.float32), torch.tensor(digits.train_y)
+    x, y = _tensors("train")
     norm = partial(nn.BatchNorm1d, momentum=1 - momentum)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -96,6 +95,24 @@ def record_live(*, steps=200, batch_size=8, momentum=0.9, seed=0):
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
-    order = np.random.default_rng(seed).permutation(len(x))
-    recorded.exact = exact_statistics(model, torch.split(x[order], batch_size))
+    recorded.exact = exact_statistics(model, live_batches(batch_size, seed=seed))
     return model, recorded
+
+
+def live_batches(batch_size=8, *, seed=0):
+    """Deal the training digits to mini-batches at random: tensors of shape (batch_size, 64), the last one smaller."""
+    x, _ = _tensors("train")
+    return x[np.random.default_rng(seed).permutation(len(x))].split(batch_size)
+
+
+def live_validate(model):
+    """Whether the model is right, in inference mode, on each of the held-out digits: a tensor of shape (449,)."""
+    x, y = _tensors("validation")
+    return model.eval()(x).argmax(dim=1) == y
+
+
+def _tensors(part):
+    import torch
+
+    digits = load_digits()
+    return torch.tensor(getattr(digits, f"{part}_x"), dtype=torch.float32), torch.tensor(getattr(digits, f"{part}_y"))

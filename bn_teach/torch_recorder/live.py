@@ -59,8 +59,8 @@ def record_torch(model, *, last=None):
     True
     """
     last = last if last is None else _checks.integer("last", last, 1)
-    _batch_norms(model)
-    recorded = _LiveRecording(Recorder(lambda: _batch_norms(model, some=False), last=last))
+    batch_norms(model)
+    recorded = _LiveRecording(Recorder(lambda: batch_norms(model, some=False), last=last))
     with recorded.recorder:
         try:
             yield recorded
@@ -86,7 +86,7 @@ def exact_statistics(model, batches, *, method="population", forward=None):
         (Algorithm 2, line 10); smaller batches at the end are left out. ``"pooled"``: the exact moments
         of everything that went through the layer, batches of any size.
     forward : callable, optional
-        ``forward(model, batch)``, for batches of another kind or to be moved to another device.
+        ``forward(model, batch)``, for batches of another kind. Tensors are moved to where the model is.
 
     Returns
     -------
@@ -113,23 +113,41 @@ def exact_statistics(model, batches, *, method="population", forward=None):
     (True, 0)
     """
     _checks.choice("method", method, ("population", "pooled"))
-    forward = _forward if forward is None else forward
-    recorder = Recorder(lambda: _batch_norms(model), every=True)
-    ends = []  # rows of every layer after each batch: a layer may be called several times for one
-    with _undisturbed(model), recorder, _torch().no_grad():
-        model.train()
-        for tap in recorder.taps.values():
-            tap.layer.training = True  # models that freeze their batch norms keep them in inference mode
-        for batch in batches:
-            forward(model, batch)
-            ends.append({name: tap.count + len(tap.rows) for name, tap in recorder.taps.items()})
-        recorded = TorchRecording(recorder.histories())
+    recorded, ends = frozen_pass(model, batches, plain_forward if forward is None else forward)
     if not ends:
         raise ValueError("batches must yield at least one batch, got none (a generator can be read only once)")
     histories, left_out = recorded.usable()
     for why in left_out.values():
         warnings.warn(f"left out: {why}", stacklevel=2)
-    return {name: _put_together(history, [end[name] for end in ends], method) for name, history in histories.items()}
+    return {name: put_together(history, [end[name] for end in ends], method) for name, history in histories.items()}
+
+
+def frozen_pass(model, batches, forward, *, dropout=True):
+    """Send batches through in training mode, while the weights stand still.
+
+    Parameters
+    ----------
+    model, batches, forward
+        As in `exact_statistics`.
+    dropout : bool
+        Whether what is no batch norm is in training mode too.
+
+    Returns
+    -------
+    recorded : TorchRecording
+    ends : list of dict of str to int
+        After every batch, how many rows each layer has.
+    """
+    recorder = Recorder(lambda: batch_norms(model), every=True)
+    ends = []  # a layer may be called several times for one batch
+    with undisturbed(model), recorder, pytorch().no_grad():
+        model.train(dropout)
+        for tap in recorder.taps.values():
+            tap.layer.training = True  # models that freeze their batch norms keep them in inference mode
+        for batch in batches:
+            forward(model, batch)
+            ends.append({name: tap.count + len(tap.rows) for name, tap in recorder.taps.items()})
+        return TorchRecording(recorder.histories()), ends
 
 
 def write_back(model, statistics):
@@ -155,8 +173,8 @@ def write_back(model, statistics):
     >>> model[0].running_mean
     tensor([1., 2.])
     """
-    torch = _torch()
-    layers = _batch_norms(model)
+    torch = pytorch()
+    layers = batch_norms(model)
     if not isinstance(statistics, Mapping):
         raise TypeError(f"statistics must map names of layers to (mean, var), got {_checks.describe(statistics)}")
     checked = []
@@ -211,7 +229,8 @@ class _LiveRecording(TorchRecording):
         return TorchRecording, (dict(self.history), self.exact)
 
 
-def _torch():
+def pytorch():
+    """Import PyTorch, or say what needs none."""
     try:
         import torch
     except ModuleNotFoundError as error:
@@ -223,9 +242,9 @@ def _torch():
     return torch
 
 
-def _batch_norms(model, *, some=True):
+def batch_norms(model, *, some=True):
     """Name to layer, for every batch norm layer of the model, in its order; there must be `some`."""
-    nn = _torch().nn
+    nn = pytorch().nn
     if not isinstance(model, nn.Module):
         raise TypeError(f"model must be a torch.nn.Module, got {_checks.describe(model)}")
     kind = nn.modules.batchnorm._BatchNorm
@@ -239,34 +258,40 @@ def _batch_norms(model, *, some=True):
     return layers
 
 
-def _forward(model, batch):
-    return model(batch[0] if isinstance(batch, (tuple, list)) else batch)
+def plain_forward(model, batch):
+    """Call the model with a batch, or with the first entry of a tuple, on the device where the model is."""
+    x = batch[0] if isinstance(batch, (tuple, list)) else batch
+    where = next(model.parameters(), None)
+    return model(x if where is None or not hasattr(x, "to") else x.to(where.device))
 
 
 @contextmanager
-def _undisturbed(model):
+def undisturbed(model):
     """Put back modes, buffers and random numbers when the block ends; who records the model sees nothing of it."""
-    torch = _torch()
-    modes = [(module, module.training) for module in model.modules()]
-    buffers = [
-        (module, name, buffer, buffer.clone())
-        for module in model.modules()
-        for name, buffer in module._buffers.items()
-        if buffer is not None
-    ]
-    devices = {p.device.index for p in model.parameters() if p.device.type == "cuda"}
-    with torch.random.fork_rng(devices=sorted(devices)), unnoted(model.modules()):
+    torch = pytorch()
+    before = [(module, module.training, dict(module._buffers)) for module in model.modules()]
+    held = [buffer for _, _, buffers in before for buffer in buffers.values() if _has_values(buffer)]
+    held = [(buffer, buffer.clone()) for buffer in held]
+    devices = range(torch.cuda.device_count()) if torch.cuda.is_initialized() else ()
+    with torch.random.fork_rng(devices=devices), unnoted(model.modules()):
         try:
             yield
         finally:
-            for module, training in modes:
+            for module, training, buffers in before:
                 module.training = training
+                module._buffers.update(buffers)
             with torch.no_grad():
-                for module, name, buffer, before in buffers:
-                    module._buffers[name] = buffer.copy_(before)
+                for buffer, values in held:
+                    if not torch.equal(buffer, values):  # otherwise who records the model would see a write
+                        buffer.copy_(values)
 
 
-def _put_together(history, ends, method):
+def _has_values(buffer):
+    return buffer is not None and not pytorch().nn.parameter.is_lazy(buffer) and not buffer.is_meta
+
+
+def put_together(history, ends, method):
+    """Exact mean and variance of a layer, from the rows of a `frozen_pass` and where those of each batch end."""
     means, variances, sizes = history.means, history.variances, history.sizes
     if method == "pooled":
         return pooled_statistics(means, variances, sizes)
