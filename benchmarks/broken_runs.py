@@ -400,7 +400,7 @@ def row(name):
     found = [names(diagnosis) for diagnosis in diagnoses]
     ours = [finding for d in diagnoses for finding in d.findings if case in (finding.case or finding.name,)]
     costs = [finding.cost for finding in ours if finding.cost is not None]
-    others = Counter(other for one in found for other in set(one) - {case})
+    others = Counter(other for one in found for other in sorted(set(one) - {case}))
     cells = (
         name,
         sum(case in one for one in found) if case else "",

@@ -209,6 +209,20 @@ FAULTS = (
         ("tests/core/test_running.py",),
     ),
     Fault(
+        "a checkup that leaves other statistics in the model",
+        "bn_teach/torch_recorder/live.py",
+        exactly("module._buffers.update(buffers)"),
+        "pass",
+        ("tests/torch_recorder/test_checkup.py", "-k", "as_before"),
+    ),
+    Fault(
+        "a checkup that takes chance for a cost",
+        "bn_teach/torch_recorder/evidence.py",
+        exactly("SURE = 3 "),
+        "SURE = 0 ",
+        ("tests/torch_recorder/test_checkup.py", "-k", "more_than_chance"),
+    ),
+    Fault(
         "running averages read in training",
         "bn_teach/batchnorm.py",
         exactly("if not self.training:"),

@@ -214,11 +214,11 @@ class Evidence:
     validation: dict = field(default_factory=dict)
     scores: dict = field(default_factory=dict)
 
-    def gain(self, statistics, over="own"):
-        """Judge other statistics: what they bring over some, as arguments of a `Finding`."""
-        if self.judge is None or over not in self.scores or not statistics:
+    def gain(self, statistics):
+        """Judge other statistics: what they bring over its own, as arguments of a `Finding`."""
+        if self.judge is None or "own" not in self.scores or not statistics:
             return {}
-        return self.told(self.judge(statistics), self.scores[over])
+        return self.told(self.judge(statistics), self.scores["own"])
 
     def between(self, better, worse):
         """What one of `scores` is above another, as arguments of a `Finding`."""
