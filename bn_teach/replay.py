@@ -7,7 +7,7 @@ recorded run, and its weights at checkpoints, tell exactly what any momentum wou
 What is not allowed raises a ValueError or a TypeError that names the argument.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -75,7 +75,8 @@ class Replay:
     mean, var : tuple of numpy.ndarray, shape ([M,] K, H)
         The statistics that inference used at each checkpoint; None for ``batch``.
     running_mean, running_var : tuple of numpy.ndarray, shape ([M,] T, H)
-        The running statistics after every step; None for ``algorithm2``, ``population``, ``batch``.
+        The running statistics after every step, far larger than all the rest; None for ``algorithm2``,
+        ``population``, ``batch``, and in what `slim` returns.
     validation_accuracy : numpy.ndarray, shape ([M,] K)
         Share of the validation set classified rightly.
     validation_loss : numpy.ndarray, shape ([M,] K)
@@ -93,6 +94,23 @@ class Replay:
     running_var: tuple | None
     validation_accuracy: np.ndarray
     validation_loss: np.ndarray
+
+    def slim(self):
+        """Return the same without its running statistics of every step."""
+        return replace(self, running_mean=None, running_var=None)
+
+    def history(self, layer, unit):
+        """Compute running mean and variance of one unit after every step, shape ([M,] T) each; of an average only."""
+        run, column = self.recording, slice(unit, unit + 1)
+        averages = running_statistics(
+            run.batch_mean[layer][:, column],
+            run.batch_var[layer][:, column],
+            run.batch_sizes,
+            self.momentum,
+            estimator=self.estimator,
+            unbiased=self.unbiased[layer],
+        )
+        return [one[..., 1:, 0] for one in averages]
 
 
 @one_blas_thread

@@ -18,6 +18,12 @@ settings.register_profile("bn_teach", deadline=None, derandomize=True, max_examp
 settings.load_profile("bn_teach")
 
 
+@pytest.fixture(autouse=True)
+def nothing_ahead(monkeypatch):
+    """Explorers compute what is asked for and no more, so that tests do not slow each other down."""
+    monkeypatch.setattr("bn_teach.lessons.shared.idle.AHEAD", False)
+
+
 @pytest.fixture(scope="session")
 def digits():
     return load_digits()

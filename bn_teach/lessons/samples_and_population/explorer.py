@@ -76,6 +76,7 @@ class BatchStatisticsExplorer(TrainingExplorer):
     def __init__(self, dataset=None, config=TrainingConfig()):
         super().__init__(dataset, config)
         self._sample = lru_cache(maxsize=1)(self._sample)  # a change of looks draws nothing anew
+        self._values = lru_cache(maxsize=1)(self._values)
         last = self.config.hidden[0] - 1
         self.controls = {
             "batch_size": number_slider("batch size", BATCH_SIZES, 16, width="360px"),
@@ -99,10 +100,10 @@ class BatchStatisticsExplorer(TrainingExplorer):
             "means and of the variances of many mini-batches, with closed-form curves over them",
         )
 
-    def _prepare(self, recording):
+    def _values(self, run):
         """What the first layer makes of every training example, one column for each unit."""
-        network = recording.network_at(len(recording.checkpoint_steps) - 1)
-        return (network.layers[0](self.dataset.train_x.astype(self.config.dtype)),)
+        network = run.recording.network_at(len(run.recording.checkpoint_steps) - 1)
+        return network.layers[0](self.dataset.train_x.astype(self.config.dtype))
 
     def _draw(self):
         state = self.state
@@ -117,8 +118,7 @@ class BatchStatisticsExplorer(TrainingExplorer):
     def _sample(self, data, unit, batch_size, batches, seed):
         """Draw mini-batches; `unit` is None where it does not matter, so that another one draws nothing anew."""
         if data == "unit":
-            _, values = self._remembered(self.config)
-            population = EmpiricalPopulation(values[:, unit])
+            population = EmpiricalPopulation(self._values(self._remembered(self.config))[:, unit])
         else:
             population = GaussianPopulation() if data == "gaussian" else ExponentialPopulation()
         return sample_batches(population, batch_size, batches, seed)

@@ -1,7 +1,10 @@
-"""One job at a time, off the callback: a new job cancels the one before it."""
+"""Work off the callback: what was asked for last, and what may be asked for next."""
 
 import sys
 import threading
+import time
+
+from bn_teach.lessons.shared import idle
 
 
 class LatestJob:
@@ -42,13 +45,8 @@ class LatestJob:
     def _work(self):
         while (job := self._next()) is not None:
             run, cancelled = job
-            if cancelled.is_set():
-                continue
-            try:
-                run(cancelled.is_set)
-            except Exception:
-                # Jobs show their own errors. One that slips through is told, and the next job runs.
-                threading.excepthook(threading.ExceptHookArgs((*sys.exc_info(), threading.current_thread())))
+            if not cancelled.is_set():
+                _tell_failures(run, cancelled.is_set)
 
     def _next(self):
         with self._lock:
@@ -56,3 +54,56 @@ class LatestJob:
             if job is None:
                 self._idle.set()
             return job
+
+
+class Ahead:
+    """Does, piece by piece, what a learner may ask for next, while they ask for nothing.
+
+    Parameters
+    ----------
+    next_piece : callable
+        Returns the piece that is likeliest to be wanted, a function without arguments, or None if all is done. A long
+        piece calls `rest` now and then. One that fails is told of, and is the last until somebody wakes this again.
+    """
+
+    def __init__(self, next_piece):
+        self._next_piece = next_piece
+        self._lock = threading.Lock()
+        self._works = self._again = False
+
+    def wake(self):
+        """Look for pieces, as soon as the kernel is at rest."""
+        idle.listen()
+        with self._lock:
+            self._again = True
+            if not self._works and idle.AHEAD:
+                self._works = True
+                threading.Thread(target=self._work, name="ahead", daemon=True).start()
+
+    def rest(self, unless=lambda: False):
+        """Return once the kernel is at rest, or something came up."""
+        while not (idle.at_rest() or unless()):
+            time.sleep(idle.QUIET / 10)
+
+    def _work(self):
+        while self._next_round():
+            self.rest()
+            while idle.AHEAD and (piece := self._next_piece()) is not None:
+                if not _tell_failures(piece):
+                    break
+                self.rest()
+
+    def _next_round(self):
+        with self._lock:
+            self._works, self._again = self._again, False
+            return self._works
+
+
+def _tell_failures(work, *arguments):
+    """Do it; jobs show their own errors, and one that slips through is told as that of any thread."""
+    try:
+        work(*arguments)
+    except Exception:
+        threading.excepthook(threading.ExceptHookArgs((*sys.exc_info(), threading.current_thread())))
+        return False
+    return True

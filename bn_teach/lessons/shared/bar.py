@@ -23,6 +23,15 @@ class TrainingBar(widgets.IntProgress):
             layout=widgets.Layout(width="220px", visibility="hidden"),
         )
 
+    def show(self, step, steps):
+        """Show how far a training is, now and then; it may have begun unwatched."""
+        if step == 1 or self.max != steps:
+            self.value, self.max = 0, steps
+        if step == 1:
+            self.layout.visibility = "visible"
+        if step % max(steps // REPORTS, 1) == 0:
+            self.value = step
+
     @contextmanager
     def watching(self, cancelled=lambda: False):
         """Follow the training inside the block, done on this thread, and end it once it is cancelled.
@@ -41,11 +50,7 @@ class TrainingBar(widgets.IntProgress):
         def follow(step, steps):
             if cancelled():
                 raise Cancelled
-            if step == 1:
-                self.value, self.max = 0, steps
-                self.layout.visibility = "visible"
-            if step % max(steps // REPORTS, 1) == 0:
-                self.value = step
+            self.show(step, steps)
 
         try:
             with watched(follow):

@@ -178,6 +178,7 @@ def _on_the_shelf(replay, layer, unit, t, k):
     """Mean and variance, of which those of an average change at every step."""
     if replay.mean is None:
         return "", ""
-    if replay.running_mean is None:
-        return two(replay.mean[layer][k, unit]), two(replay.var[layer][k, unit])
-    return two(replay.running_mean[layer][t, unit]), two(replay.running_var[layer][t, unit])
+    if replay.estimator in AVERAGES:
+        mean, var = replay.history(layer, unit)
+        return two(mean[t]), two(var[t])
+    return two(replay.mean[layer][k, unit]), two(replay.var[layer][k, unit])

@@ -7,11 +7,10 @@ import ipywidgets as widgets
 
 from bn_teach.lessons.shared.choices import ESTIMATOR_LABELS, PRESETS
 from bn_teach.lessons.shared.explorer import checkbox, dropdown, folded, number_box, played_slider, row
-from bn_teach.lessons.shared.training import TrainingExplorer
+from bn_teach.lessons.shared.training import Run, TrainingExplorer
 from bn_teach.lessons.start_here.drawing import MODES, draw
 from bn_teach.lessons.start_here.experiment import held_out_noise
 from bn_teach.lessons.start_here.picture import axes, picture
-from bn_teach.replay import replay
 from bn_teach.training import TrainingConfig
 
 
@@ -76,7 +75,6 @@ class MomentumExplorer(TrainingExplorer):
 
     def __init__(self, dataset=None, config=TrainingConfig()):
         super().__init__(dataset, config)
-        self._replay = lru_cache(maxsize=1)(self._replay)  # the step or the unit may move alone
         self._noisy = lru_cache(maxsize=1)(self._noisy)
         steps, every, units = config.steps, config.checkpoint_every, config.hidden[0]
         play, step = played_slider("step", steps, min(every, steps), steps, every, width="360px", interval=150)
@@ -137,25 +135,26 @@ class MomentumExplorer(TrainingExplorer):
 
     def _draw(self):
         state = self.state
-        remembered = self._remembered(self._config_of(state))
-        if remembered is None:
+        run = self._remembered(self._config_of(state))
+        if run is None:
             return None
-        recording, exact, own = self._noisy(remembered[0]) if state.noise else remembered
-        chosen = self._replay(recording, state.momentum, estimator=state.estimator, unbiased=state.unbiased)
+        if state.noise:
+            run = self._noisy(run)
+        (settings,) = self._moved_by_momentum(state)
+        chosen = run.replay(state.momentum, **settings)
         self._epochs.value = f"{state.step * state.batch_size / len(self.dataset.train_x):.1f} epochs"
         where = {"layer": state.layer, "unit": state.unit, "step": state.step}
         self._drawing.value = draw(chosen, state.mode, **where)
-        return picture(chosen, exact, own, **where)
+        return picture(chosen, *self._prepare(run), **where)
 
-    def _replay(self, recording, momentum, **settings):
-        return replay(recording, momentum, **settings)
+    def _noisy(self, run):
+        return Run(held_out_noise(run.recording))
 
-    def _noisy(self, recording):
-        noisy = held_out_noise(recording)
-        return noisy, *self._prepare(noisy)
+    def _prepare(self, run):
+        return [run.replay(estimator=name) for name in ("algorithm2", "batch")]
 
-    def _prepare(self, recording):
-        return tuple(replay(recording, estimator=name) for name in ("algorithm2", "batch"))
+    def _moved_by_momentum(self, state):
+        return ({"estimator": state.estimator, "unbiased": state.unbiased},)
 
 
 def _unbiased_in(layers):

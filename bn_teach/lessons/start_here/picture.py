@@ -22,7 +22,7 @@ from bn_teach.lessons.shared.panels import (
     round_up,
     steady_range,
 )
-from bn_teach.replay import LAST, at_the_end
+from bn_teach.replay import AVERAGES, LAST, at_the_end
 from bn_teach.running import unbiased_variance
 from bn_teach.theory import effective_batches, start_up_weight
 
@@ -126,11 +126,9 @@ def _estimate(replay, layer, unit, steps, checkpoints):
     """Mean and variance of the estimate: at every step for an average, at checkpoints for an exact one."""
     if replay.mean is None:  # each validation batch has its own: there is no one line to draw
         return NOTHING, NOTHING
-    if replay.running_mean is None:
-        x, estimate = checkpoints, (replay.mean, replay.var)
-    else:
-        x, estimate = steps, (replay.running_mean, replay.running_var)
-    return [(x, values[layer][: len(x), unit]) for values in estimate]
+    if replay.estimator in AVERAGES:
+        return [(steps, values[: len(steps)]) for values in replay.history(layer, unit)]
+    return [(checkpoints, values[layer][: len(checkpoints), unit]) for values in (replay.mean, replay.var)]
 
 
 # In words
@@ -204,7 +202,7 @@ def _how_far_off(replay, exact, layer, at):
         "side": "above" if offset >= 0 else "below",
         "ratio": f"{replay.var[layer][at] / var:.2f}",
     }
-    return "exact" if replay.running_mean is None else "average", fields
+    return "average" if replay.estimator in AVERAGES else "exact", fields
 
 
 def _memory(replay, steps):

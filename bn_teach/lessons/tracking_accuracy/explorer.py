@@ -1,19 +1,21 @@
 """Same weights, six estimators, one validation set: whose number you watch decides which weights you keep."""
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import partial
 
 import ipywidgets as widgets
+import numpy as np
 
 from bn_teach.lessons.shared.background import LatestJob
+from bn_teach.lessons.shared.bar import Cancelled
 from bn_teach.lessons.shared.choices import ESTIMATOR_LABELS, MOMENTA
 from bn_teach.lessons.shared.explorer import Explorer, dropdown, folded, row
 from bn_teach.lessons.shared.training import TrainingExplorer
 from bn_teach.lessons.tracking_accuracy import valley
 from bn_teach.lessons.tracking_accuracy.picture import axes, picture
-from bn_teach.replay import ESTIMATORS, MOVED_BY_MOMENTUM, keep_best, replay
-from bn_teach.sweep import Sweep, SweepFailed, sweep
-from bn_teach.training import TrainingConfig
+from bn_teach.replay import ESTIMATORS, MOVED_BY_MOMENTUM, at_the_end, keep_best
+from bn_teach.training import TrainingConfig, watched
 
 
 @dataclass(frozen=True)
@@ -74,11 +76,9 @@ class EstimatorRaceExplorer(TrainingExplorer):
     """
 
     State = EstimatorRaceState
-    remembered = 5  # each with the replays of four estimators; the landscape keeps its rows without them
 
     def __init__(self, dataset=None, config=TrainingConfig()):
         super().__init__(dataset, config)
-        self._moving = lru_cache(maxsize=1)(self._moving)
         self._lost = {}  # config to a row of the landscape
         self._filling = ()
         self._landscape_job = LatestJob()
@@ -134,25 +134,26 @@ class EstimatorRaceExplorer(TrainingExplorer):
             layout=widgets.Layout(width="320px"),
         )
 
-    def _prepare(self, recording):
-        fixed = {name: replay(recording, estimator=name) for name in ESTIMATORS if name not in MOVED_BY_MOMENTUM}
-        # The cumulative average of every step is not drawn, and takes more memory than all the rest.
-        return ({name: replace(one, running_mean=None, running_var=None) for name, one in fixed.items()},)
+    def _prepare(self, run):
+        for name in ESTIMATORS:
+            run.replay(estimator=name)
+
+    def _moved_by_momentum(self, state):
+        return [{"estimator": name} for name in MOVED_BY_MOMENTUM]
+
+    def _busy(self):
+        return super()._busy() or bool(self._filling)
 
     def _draw(self):
         state = self.state
         config = self._config_of(state)
-        remembered = self._remembered(config)
-        if remembered is None:
+        run = self._remembered(config)
+        if run is None:
             return None
-        recording, fixed = remembered
-        replays = fixed | self._moving(recording, state.momentum)
+        replays = {name: run.replay(state.momentum, estimator=name) for name in ESTIMATORS}
         kept = {name: keep_best(one, state.patience, metric=state.metric) for name, one in replays.items()}
         lost = self._landscape(config, self._sizes if state.landscape else (state.batch_size,))
         return picture(state, self._sizes, replays, kept, lost)
-
-    def _moving(self, recording, momentum):
-        return {name: replay(recording, momentum, estimator=name) for name in MOVED_BY_MOMENTUM}
 
     def _landscape(self, config, sizes):
         """The rows known of these batch sizes; what is missing is begun."""
@@ -169,10 +170,8 @@ class EstimatorRaceExplorer(TrainingExplorer):
 
     def _fill_landscape(self, configs, cancelled):
         """Run on a thread of its own."""
-        with self._shown_errors():
+        with self._shown_errors(), watched(partial(_give_up, cancelled)), suppress(Cancelled):
             for config in configs:
-                if cancelled():
-                    return
                 lost = self._row(config)
                 with self._lock:
                     self._lost[config] = lost
@@ -182,16 +181,16 @@ class EstimatorRaceExplorer(TrainingExplorer):
     def _row(self, config):
         """Percentage points lost under each momentum, at the end of the run; None if it diverges."""
         with self._lock:
-            recording, *_ = self._recordings.get(config, (None,))
-        pair = ("ema", "algorithm2")
-        try:
-            if recording is None:
-                swept = sweep(self.dataset, [config], MOMENTA, estimators=pair)
-            else:
-                swept = Sweep.of(recording, MOMENTA, estimators=pair)
-        except SweepFailed:
+            run = self._runs.get(config)
+        if run is None and (config in self._hopeless or (run := self._record(config)) is None):
             return None
-        return 100 * swept.accuracy_lost()[0]
+        exact, *averages = [run.replay(estimator="algorithm2"), *map(run.replay, MOMENTA)]
+        return np.array([100 * at_the_end(exact.validation_accuracy - one.validation_accuracy) for one in averages])
+
+
+def _give_up(cancelled, step, steps):
+    if cancelled():
+        raise Cancelled
 
 
 class ValleyFigure(Explorer):

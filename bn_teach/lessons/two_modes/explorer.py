@@ -96,11 +96,11 @@ class TwoModesExplorer(TrainingExplorer):
             raise ValueError("dataset must have at least 2 validation images, got 1: there is no neighbour to draw")
 
     def _draw(self):
-        remembered = self._remembered(self.config)
-        if remembered is None:
+        run = self._remembered(self.config)
+        if run is None:
             return None
         state = self.state
-        both = self._predict(remembered[0], state.image, state.batch_size, state.company, state.seed)
+        both = self._predict(run.recording, state.image, state.batch_size, state.company, state.seed)
         return picture(both, state.draw - 1)
 
     def _predict(self, recording, image, batch_size, company, seed):

@@ -111,5 +111,5 @@ class TrainingReadsExplorer(TrainingExplorer):
         return compare(self.dataset, setting)
 
     def _draw(self):
-        remembered = self._remembered(self._config_of(self.state))
-        return remembered and picture(remembered[0])
+        compared = self._remembered(self._config_of(self.state))
+        return compared and picture(compared)

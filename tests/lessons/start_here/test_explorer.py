@@ -119,12 +119,15 @@ def test_a_batch_size_seen_before_is_remembered(explorer, monkeypatch):
     assert_shows(explorer, drawn_from(explorer.state))
 
 
-def test_only_the_last_sixteen_recordings_are_kept():
+def test_the_latest_runs_are_kept_as_far_as_memory_allows(monkeypatch):
     explorer = MomentumExplorer(config=TrainingConfig(steps=2, hidden=(3,)))
-    for seed in range(20):
+    explorer.wait()
+    (size,) = [run.nbytes for run in explorer._runs.values()]
+    monkeypatch.setattr("bn_teach.lessons.shared.training.REMEMBERED", 4.5 * size)
+    for seed in range(10):
         explorer.controls["seed"].value = seed
         explorer.wait()
-    assert len(explorer._recordings) == 16
+    assert [config.seed for config in explorer._runs] == [6, 7, 8, 9]
 
 
 def test_quick_moves_end_in_the_picture_of_the_last(explorer):
@@ -185,7 +188,7 @@ def test_presets_set_what_they_say_and_never_eps(explorer, preset):
     for name, value in PRESETS[preset].items():
         assert explorer.controls[name].value == value
     assert explorer.state.estimator == "ema"
-    assert {config.eps for config in explorer._recordings} == {CONFIG.eps}
+    assert {config.eps for config in explorer._runs} == {CONFIG.eps}
     assert_shows(explorer, drawn_from(explorer.state))
 
 
@@ -205,7 +208,7 @@ def test_play_and_step_move_together(explorer):
 
 def test_an_error_in_a_callback_is_shown_and_the_last_good_picture_stays(explorer, monkeypatch):
     before = copied(explorer)
-    monkeypatch.setattr("bn_teach.lessons.start_here.explorer.replay", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr("bn_teach.lessons.shared.training.replay", lambda *_, **__: 1 / 0)
     explorer.controls["momentum"].value = 0.5
     assert "division by zero" in explorer.status
     assert "last good one" in explorer.status
@@ -271,7 +274,7 @@ def test_status_escapes_what_it_shows(explorer, monkeypatch):
     def fail(*_, **__):
         raise RuntimeError("<b>bold</b>")
 
-    monkeypatch.setattr("bn_teach.lessons.start_here.explorer.replay", fail)
+    monkeypatch.setattr("bn_teach.lessons.shared.training.replay", fail)
     explorer.controls["momentum"].value = 0.5
     assert "<b>" in explorer.status
     assert "<b>" not in explorer._status.value

@@ -204,12 +204,12 @@ def test_the_landscape_is_filled_while_the_sliders_move_on(monkeypatch):
     explorer.wait()
     begun, may_go_on = threading.Event(), threading.Event()
 
-    def slow_sweep(*args, **kwargs):
+    def slow_train(*args):
         begun.set()
         may_go_on.wait(30)
-        return sweep(*args, **kwargs)
+        return train(*args)
 
-    monkeypatch.setattr("bn_teach.lessons.tracking_accuracy.explorer.sweep", slow_sweep)
+    monkeypatch.setattr("bn_teach.lessons.shared.training.train", slow_train)
     explorer.controls["landscape"].value = True
     assert begun.wait(30)
     explorer.controls["momentum"].value = 0.99
@@ -228,12 +228,12 @@ def test_switching_the_landscape_off_ends_its_training(monkeypatch):
     explorer.wait()
     trained, may_go_on = [], threading.Event()
 
-    def slow_sweep(dataset, configs, *args, **kwargs):
-        trained.extend(configs)
+    def slow_train(dataset, config):
+        trained.append(config)
         may_go_on.wait(30)
-        return sweep(dataset, configs, *args, **kwargs)
+        return train(dataset, config)
 
-    monkeypatch.setattr("bn_teach.lessons.tracking_accuracy.explorer.sweep", slow_sweep)
+    monkeypatch.setattr("bn_teach.lessons.shared.training.train", slow_train)
     explorer.controls["landscape"].value = True
     explorer.controls["landscape"].value = False
     may_go_on.set()
@@ -250,12 +250,10 @@ def test_another_seed_begins_another_landscape(explorer):
 
 
 def test_a_batch_size_that_diverges_is_told_and_the_others_shown(explorer, monkeypatch):
-    def some_diverge(dataset, configs, *args, **kwargs):
-        if configs[0].batch_size <= 4:
-            configs = [replace(configs[0], weight_scale=1e30)]
-        return sweep(dataset, configs, *args, **kwargs)
+    def some_diverge(dataset, config):
+        return train(dataset, replace(config, weight_scale=1e30) if config.batch_size <= 4 else config)
 
-    monkeypatch.setattr("bn_teach.lessons.tracking_accuracy.explorer.sweep", some_diverge)
+    monkeypatch.setattr("bn_teach.lessons.shared.training.train", some_diverge)
     explorer.controls["seed"].value = 11
     explorer.controls["landscape"].value = True
     explorer.wait()
@@ -280,9 +278,9 @@ def test_an_error_in_a_callback_is_shown_and_the_last_good_picture_stays(explore
 
 
 def test_an_error_on_the_landscape_thread_is_shown(explorer, monkeypatch):
-    monkeypatch.setattr("bn_teach.lessons.tracking_accuracy.explorer.sweep", lambda *_, **__: 1 / 0)
     explorer.controls["seed"].value = 12
     explorer.wait()
+    monkeypatch.setattr("bn_teach.lessons.shared.training.train", lambda *_: 1 / 0)
     explorer.controls["landscape"].value = True
     explorer.wait()
     assert "division by zero" in explorer.status
