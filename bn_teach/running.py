@@ -14,6 +14,8 @@ Arrays must not be empty, and must be finite. What is not allowed raises a Value
 that names the argument.
 """
 
+from itertools import accumulate
+
 import numpy as np
 
 from bn_teach import _checks
@@ -55,6 +57,9 @@ def exponential_moving_average(history, momentum, *, initial=0.0, debias=False):
     return fading_average(history, momentum, _initial(initial, history.shape[1:]), debias=debias)
 
 
+FEW = 4  # numbers a row, which Python's own arithmetic averages in a fifth of the time that arrays take
+
+
 def fading_average(history, momentum, initial, *, debias=False, out=None):
     """The bare mathematics of `exponential_moving_average`, on arrays; `out` may be `history` itself."""
     # A trailing axis of length one for every axis of a row lets (M,) momenta meet rows of any shape.
@@ -63,10 +68,15 @@ def fading_average(history, momentum, initial, *, debias=False, out=None):
     weighted, estimates = (history[:, None], np.moveaxis(out, 1, 0)) if np.ndim(momentum) else (history, out)
     # running = p * running + (1 - p) * batch, with the second term computed for all steps at once.
     np.multiply(1 - p, weighted, out=estimates)
-    running = initial
-    for t in range(len(history)):
-        estimates[t] += p * running
-        running = estimates[t]
+    if np.ndim(momentum) == 0 and history.ndim == 2 and history.shape[1] <= FEW:
+        for column, first in zip(estimates.T, np.broadcast_to(initial, history.shape[1:])):
+            steps = accumulate(column.tolist(), lambda running, new: momentum * running + new, initial=first)
+            column[:] = list(steps)[1:]
+    else:
+        running = initial
+        for t in range(len(history)):
+            estimates[t] += p * running
+            running = estimates[t]
     if debias:
         updates = np.arange(1, len(history) + 1).reshape(-1, *(1,) * (estimates.ndim - 1))
         left = p**updates

@@ -16,7 +16,6 @@ from bn_teach.lessons.shared.accessible import Accessible
 from bn_teach.lessons.shared.choices import MOMENTA, momentum_labels
 from bn_teach.lessons.shared.legend import legend
 from bn_teach.lessons.shared.live_figure import LiveFigure
-from bn_teach.lessons.shared.panels import fill
 
 
 @dataclass(frozen=True)
@@ -132,7 +131,7 @@ class Explorer:
             if picture is None:
                 return
             with self.figure.batch_update():
-                fill(self.figure, picture.traces, picture.ranges)
+                self.figure.show(picture)
             self._say(picture.sentence)
 
     def _say(self, sentence):

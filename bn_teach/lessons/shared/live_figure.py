@@ -6,9 +6,10 @@ from importlib.machinery import PathFinder
 from importlib.util import LazyLoader
 from pathlib import Path
 
+import numpy as np
 from traitlets import Int, Unicode
 
-from bn_teach.lessons.shared.panels import stacked
+from bn_teach.lessons.shared.panels import Picture, stacked
 
 
 class _WhenUsed:
@@ -60,6 +61,8 @@ class LiveFigure(FigureWidget):
         # No buttons: zooming is off, and one of them would send the picture to another host.
         self._side_by_side = {part: self.layout[part] for part in stacked(self)}
         self._config = {**self._config, "responsive": True, "displayModeBar": False, "showSendToCloud": False}
+        self._number = {trace.meta: number for number, trace in enumerate(self.data)}
+        self._shown = Picture({}, {}, "")
         self._complete = True
         self.open()
         self.on_msg(self._answer)
@@ -82,6 +85,35 @@ class LiveFigure(FigureWidget):
             self.lost += 1
         else:
             self.send({"answer": message["asked"]})
+
+    def show(self, picture):
+        """Put the x, y and z of a `Picture` into the traces, by key, and its ranges into the layout, if they are new.
+
+        What is new is told by the picture before: to ask plotly takes longer than to send it.
+        """
+        before, self._shown = self._shown, picture
+        layout = {
+            f"{part}.{name}": value
+            for part, wanted in picture.ranges.items()
+            for name, value in _settings(wanted).items()
+            if list(_settings(before.ranges.get(part, {})).get(name, ())) != list(value)
+        }
+        # Of the traces that change, either all get a new x or none: plotly 7.1 forgets what an update leaves out of one
+        # trace and holds for another, in every view that is opened later.
+        for names in ("xy", "xyz"):
+            new = {key: values for key, values in picture.traces.items() if len(values) == len(names)}
+            stale = {key: _stale(names, values, before.traces.get(key)) for key, values in new.items()}
+            changed = [key for key in new if stale[key]]
+            data = {
+                name: [np.array(new[key][k], order="C") for key in changed]  # a copy: plotly keeps what it is given
+                for k, name in enumerate(names)
+                if any(name in stale[key] for key in changed)
+            }
+            if data:
+                self.plotly_update(data, layout, [self._number[key] for key in changed])
+                layout = {}
+        if layout:
+            self.plotly_relayout(layout)
 
     @property
     def heights(self):
@@ -106,3 +138,15 @@ class LiveFigure(FigureWidget):
             }
             state |= {name: self.trait_metadata(name, "to_json")(value, self) for name, value in now.items()}
         return state
+
+
+def _settings(wanted):
+    """Part of a layout to what is set in it: a bare list is its range."""
+    return wanted if isinstance(wanted, dict) else {"range": wanted}
+
+
+def _stale(names, values, before):
+    """Which coordinates of a trace differ from those before."""
+    if before is None:
+        return list(names)
+    return [name for name, old, new in zip(names, before, values) if not np.array_equal(old, new, equal_nan=True)]

@@ -46,44 +46,6 @@ class Picture:
     sentence: str
 
 
-def fill(figure, traces, ranges=None):
-    """Put new x and y into the traces of a figure, by key; what is equal already stays untouched.
-
-    Parameters
-    ----------
-    figure : plotly.graph_objects.Figure or FigureWidget
-    traces, ranges
-        Of a `Picture`.
-    """
-    relayout = {}
-    for part, wanted in (ranges or {}).items():
-        for name, value in (wanted if isinstance(wanted, dict) else {"range": wanted}).items():
-            held = figure.layout[part][name]
-            if held is None or list(held) != list(value):  # a range, a list of words or one word: all are sequences
-                relayout[f"{part}.{name}"] = value
-    # Of the traces that change, either all get a new x or none: plotly 7.1 forgets what an update leaves out of one
-    # trace and holds for another, in every view that is opened later.
-    for names in ("xy", "xyz"):
-        new = {i: traces[trace.meta] for i, trace in enumerate(figure.data) if len(traces[trace.meta]) == len(names)}
-        stale = {i: _stale(figure.data[i], names, values) for i, values in new.items()}
-        changed = [i for i in new if stale[i]]
-        sent = {
-            name: [np.array(new[i][k], order="C") for i in changed]  # a copy: plotly keeps what it is given
-            for k, name in enumerate(names)
-            if any(name in stale[i] for i in changed)
-        }
-        if sent:
-            figure.plotly_update(sent, relayout, changed)
-            relayout = {}
-    if relayout:
-        figure.plotly_relayout(relayout)
-
-
-def _stale(trace, names, values):
-    """Which coordinates of a trace differ from `values`."""
-    return [name for name, new in zip(names, values) if not np.array_equal(trace[name], new, equal_nan=True)]
-
-
 def dots(color, size=4, opacity=0.5):
     """Style of single observations."""
     return {"mode": "markers", "marker": {"color": color, "size": size, "opacity": opacity}}
@@ -116,8 +78,8 @@ def steady_range(parts, floor=None):
     """A range that shows nearly every value, not the rare outlier that would squeeze the rest."""
     values = np.concatenate([np.asarray(part, dtype=np.float64) for part in parts])
     steady = np.concatenate([np.asarray(part, dtype=np.float64) for part in parts[1:]])
-    low = min(np.quantile(values, 0.005), steady.min())
-    high = max(np.quantile(values, 0.995), steady.max())
+    low, high = np.quantile(values, (0.005, 0.995))
+    low, high = min(low, steady.min()), max(high, steady.max())
     margin = 0.05 * (high - low) or 1.0
     return [float(low - margin if floor is None else floor), float(high + margin)]
 

@@ -5,6 +5,7 @@ fields; whoever has both (`picture`, or the script of the page) puts them togeth
 """
 
 import math
+from functools import lru_cache
 
 import numpy as np
 
@@ -100,6 +101,7 @@ def traces(replay, exact, own, *, layer, unit, step):
     }
 
 
+@lru_cache(maxsize=1)  # its quantiles take as long as all the rest of a picture
 def ranges(exact, *, layer, unit):
     """Return the axis ranges of `picture`: of the run and the unit alone, so that they hold still under the slider."""
     recording = exact.recording

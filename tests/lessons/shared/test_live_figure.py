@@ -8,7 +8,7 @@ import pytest
 
 from bn_teach import MomentumExplorer
 from bn_teach.lessons.shared.live_figure import LiveFigure
-from bn_teach.lessons.shared.panels import RUNNING, fill, line, panels
+from bn_teach.lessons.shared.panels import RUNNING, Picture, line, panels
 
 
 @pytest.fixture
@@ -18,7 +18,7 @@ def figure():
 
 
 def test_whoever_asks_gets_the_state_of_the_moment(figure):
-    fill(figure, {"line": (np.arange(3.0), np.array([1.0, 4.0, 9.0]))}, {"xaxis": [0.0, 2.0]})
+    figure.show(Picture({"line": (np.arange(3.0), np.array([1.0, 4.0, 9.0]))}, {"xaxis": [0.0, 2.0]}, ""))
     figure.layout.title.text = "after"
     state = figure.get_state()
     (trace,) = state["_widget_data"]
