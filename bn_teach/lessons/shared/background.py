@@ -1,8 +1,10 @@
 """Work off the callback: what was asked for last, and what may be asked for next."""
 
+import ctypes
 import sys
 import threading
 import time
+from contextlib import suppress
 
 from bn_teach.lessons.shared import idle
 
@@ -97,6 +99,12 @@ class Ahead:
         with self._lock:
             self._works, self._again = self._again, False
             return self._works
+
+
+def give_back():
+    """Hand memory that was freed back to the system: glibc keeps it, in a heap for each thread."""
+    with suppress(OSError, AttributeError, TypeError):  # other systems have other libraries
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _tell_failures(work, *arguments):

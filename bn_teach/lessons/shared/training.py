@@ -11,7 +11,7 @@ import numpy as np
 
 from bn_teach.data import load_digits
 from bn_teach.lessons.shared import idle
-from bn_teach.lessons.shared.background import Ahead, LatestJob
+from bn_teach.lessons.shared.background import Ahead, LatestJob, give_back
 from bn_teach.lessons.shared.bar import Cancelled, TrainingBar
 from bn_teach.lessons.shared.choices import BATCH_SIZES, MOMENTA
 from bn_teach.lessons.shared.explorer import (
@@ -26,7 +26,7 @@ from bn_teach.replay import MOVED_BY_MOMENTUM, replay
 from bn_teach.training import TrainingDiverged, check_tracked, train, watched
 
 LEARNING_RATES = (0.01, 0.03, 0.1, 0.3, 1.0)
-REMEMBERED = 120e6  # bytes; the default network's run takes 8 MB, and each of its replays a quarter of one
+REMEMBERED = 90e6  # bytes; the default network's run takes 8 MB, and each of its replays a quarter of one
 
 
 class Run:
@@ -215,6 +215,7 @@ class TrainingExplorer(Explorer):
             self._runs.move_to_end(config, last=config == self._asked)
             while len(self._runs) > 1 and self._held() > REMEMBERED:
                 self._runs.popitem(last=False)
+            give_back()
             if config == self._asked:
                 self._update()
         return run
