@@ -26,7 +26,7 @@ from bn_teach.replay import MOVED_BY_MOMENTUM, replay
 from bn_teach.training import TrainingDiverged, check_tracked, train, watched
 
 LEARNING_RATES = (0.01, 0.03, 0.1, 0.3, 1.0)
-REMEMBERED = 90e6  # bytes; the default network's run takes 8 MB, and each of its replays a quarter of one
+MOST, REMEMBERED = 30, 90e6  # runs; bytes (the default run takes 8 MB, and each of its replays a quarter of one)
 
 
 class Run:
@@ -213,7 +213,7 @@ class TrainingExplorer(Explorer):
         with self._lock:
             self._runs[config] = run
             self._runs.move_to_end(config, last=config == self._asked)
-            while len(self._runs) > 1 and self._held() > REMEMBERED:
+            while len(self._runs) > 1 and not self._has_room(0):
                 self._runs.popitem(last=False)
             give_back()
             if config == self._asked:
@@ -251,17 +251,17 @@ class TrainingExplorer(Explorer):
         for batch_size in _nearest(self._batch_sizes(), state.batch_size):
             config = replace(self._config_of(state), batch_size=batch_size)
             run = self._runs.get(config)
-            if run is None and config not in self._hopeless and self._has_room():
+            if run is None and config not in self._hopeless and self._has_room(1):
                 yield partial(self._train_early, config)
             elif run is not None:
                 for momentum, one in product(_nearest(MOMENTA, state.momentum), settings):
                     if not run.remembers(momentum, **one):
                         yield partial(run.replay, momentum, **one)
 
-    def _has_room(self):
-        """Whether one run more, with its replays, pushes out none that is remembered."""
+    def _has_room(self, more):
+        """Whether there is room for what is remembered, and for so many more runs of its size."""
         held, runs = self._held(), len(self._runs)
-        return held * (runs + 1) <= REMEMBERED * runs
+        return runs + more <= MOST and held * (runs + more) <= REMEMBERED * runs
 
     def _train_early(self, config):
         with self._lock:

@@ -128,7 +128,8 @@ def test_moves_on_another_thread_end_in_the_same_picture(name, clouds, quick_cas
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
-def test_memory_does_not_grow_with_moves(name, clouds, quick_cases):
+def test_memory_does_not_grow_with_moves(name, clouds, quick_cases, monkeypatch):
+    monkeypatch.setattr("bn_teach.lessons.shared.training.MOST", 5)
     tracemalloc.start()
     try:
         explorer, held = build(name, clouds), []
@@ -149,10 +150,7 @@ def test_what_is_clicked_away_is_not_run(clouds):
     explorer = build("MomentumExplorer", clouds)
     explorer.wait()
     begun = []
-    explorer._record, record = (
-        lambda config, cancelled: (begun.append(config), record(config, cancelled)),
-        explorer._record,
-    )
+    explorer._record, record = lambda config: (begun.append(config), record(config)), explorer._record
     for seed in range(1, 61):
         explorer.controls["seed"].value = seed
     explorer.wait()
