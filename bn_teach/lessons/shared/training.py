@@ -3,13 +3,13 @@
 import threading
 from collections import OrderedDict
 from contextlib import suppress
-from dataclasses import fields, replace
+from dataclasses import fields, is_dataclass, replace
 from functools import partial
 from itertools import product
 
 import numpy as np
 
-from bn_teach.data import load_digits
+from bn_teach.data import Dataset, load_digits
 from bn_teach.lessons.shared import idle
 from bn_teach.lessons.shared.background import Ahead, LatestJob, give_back
 from bn_teach.lessons.shared.bar import Cancelled, TrainingBar
@@ -54,22 +54,26 @@ class Run:
         """Return whether a replay was made already."""
         return _key(momentum, estimator, unbiased) in self._replays
 
-    @property
-    def nbytes(self):
-        """What it holds in memory, but for the data set."""
-        with self._lock:
-            return sum(map(_nbytes, (self.recording, *self._replays.values())))
-
 
 def _key(momentum, estimator, unbiased):
     return estimator, unbiased, momentum if estimator in MOVED_BY_MOMENTUM else None
 
 
-def _nbytes(result):
-    """Bytes of all arrays in a result, a dataclass of arrays and tuples of arrays."""
-    values = [getattr(result, field.name) for field in fields(result)]
-    parts = [part for value in values for part in (value if isinstance(value, tuple) else (value,))]
-    return sum(part.nbytes for part in parts if isinstance(part, np.ndarray))
+def _nbytes(*results):
+    """What results hold in memory, but for the data set: every array once."""
+    return sum({id(array): array.nbytes for array in _arrays(results)}.values())
+
+
+def _arrays(result):
+    if isinstance(result, np.ndarray):
+        yield result
+    elif isinstance(result, Run):
+        yield from _arrays((result.recording, *list(result._replays.values())))
+    elif is_dataclass(result) and not isinstance(result, Dataset):
+        yield from _arrays(tuple(getattr(result, field.name) for field in fields(result)))
+    elif isinstance(result, tuple):
+        for part in result:
+            yield from _arrays(part)
 
 
 class TrainingExplorer(Explorer):
@@ -227,7 +231,7 @@ class TrainingExplorer(Explorer):
         self._progress.layout.visibility = "hidden"
 
     def _held(self):
-        return sum(run.nbytes for run in self._runs.values())
+        return _nbytes(*self._runs.values())
 
     # What may be asked for next
 

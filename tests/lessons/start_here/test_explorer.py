@@ -122,8 +122,7 @@ def test_a_batch_size_seen_before_is_remembered(explorer, monkeypatch):
 def test_the_latest_runs_are_kept_as_far_as_memory_allows(monkeypatch):
     explorer = MomentumExplorer(config=TrainingConfig(steps=2, hidden=(3,)))
     explorer.wait()
-    (size,) = [run.nbytes for run in explorer._runs.values()]
-    monkeypatch.setattr("bn_teach.lessons.shared.training.REMEMBERED", 4.5 * size)
+    monkeypatch.setattr("bn_teach.lessons.shared.training.REMEMBERED", 4.5 * explorer._held())
     for seed in range(10):
         explorer.controls["seed"].value = seed
         explorer.wait()
