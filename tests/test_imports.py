@@ -46,9 +46,9 @@ SHARED = {  # what files of lessons/shared may import, and those of the page
     "accessible": {"anywidget", "traitlets"},
     "bar": {"ipywidgets"},
     "explorer": {"ipywidgets", "traitlets"},
-    "live_figure": {"plotly", "traitlets"},
+    "live_figure": {"numpy", "plotly", "traitlets"},
     "panels": {"numpy", "plotly"},
-    "training": {"ipywidgets"},
+    "training": {"ipywidgets", "numpy"},
 }
 OPTIONAL = {"torch", "tqdm", "threadpoolctl"}  # only inside the function that needs them
 

@@ -42,6 +42,7 @@ EXPLORER = ("tests/lessons/start_here/test_explorer.py", "-k", "minimum or train
 STRUCTURE = ("tests/test_notebooks.py", "-m", "not slow", "-k", "start_here or picture")
 IMPORTS = ("tests/test_imports.py", "-k", "only_what_it_may")
 LISTED = ("tests/test_environment.py",)
+AHEAD = ("tests/lessons/shared/test_ahead.py", "-k", "not kernel")
 READING = ("tests/lessons/when_training_reads/test_layers.py",)
 RIGHT_OR_NAMED = "tests/torch_recorder/test_right_or_named.py"
 BROWSER = ("tests/browser/test_accessible.py", "-k", "name_and_says")
@@ -50,9 +51,23 @@ FAULTS = (
     Fault(
         "a callback that fails",
         "bn_teach/lessons/start_here/explorer.py",
-        exactly("replay(recording, state.momentum, estimator"),
-        "replay(recording, state.momenta, estimator",
+        exactly("run.replay(state.momentum, **settings)"),
+        "run.replay(state.momenta, **settings)",
         EXPLORER,
+    ),
+    Fault(
+        "what is made ahead is made again",
+        "bn_teach/lessons/shared/training.py",
+        exactly("return _key(momentum, estimator, unbiased) in self._replays"),
+        "return False",
+        AHEAD,
+    ),
+    Fault(
+        "training ahead goes on beside one that is asked for",
+        "bn_teach/lessons/shared/training.py",
+        exactly("        elif self._busy():\n            raise Cancelled\n"),
+        "",
+        AHEAD,
     ),
     Fault(
         "a control that nobody listens to",
