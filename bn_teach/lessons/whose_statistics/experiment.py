@@ -207,7 +207,7 @@ def mixed(network, images, batches, source, N):
     Mixed
         Every layer is fed through lower ones that use mixtures too.
     """
-    N = math.inf if N == math.inf else _checks.number("N", N, 0.0)
+    N = N if np.isposinf(N) else _checks.number("N", N, 0.0)
     sizes = batches.sizes[:, None]
     weight = source_weight(N, sizes)
     values, own, used, given = [], [], [], iter(source)
