@@ -36,6 +36,7 @@ __getattr__, __dir__, _names = face(
         "lessons.the_paper.explorer": ("PaperFigure",),
         "lessons.tracking_accuracy.explorer": ("EstimatorRaceExplorer", "ValleyFigure"),
         "lessons.two_modes.explorer": ("TwoModesExplorer",),
+        "lessons.whose_statistics.explorer": ("ChangedWeightsExplorer", "WhoseStatisticsExplorer"),
         "lessons.your_framework.explorer": ("RecorderExplorer",),
         "lessons.your_framework.framework_table": ("FrameworkTable",),
         "training": ("Recording", "TrainingConfig", "train"),

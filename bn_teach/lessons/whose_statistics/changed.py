@@ -1,4 +1,4 @@
-"""Weights that are changed after training: pruned, rounded to few bits, averaged. Whose statistics fit them then?"""
+"""Whose statistics fit weights that are changed after training: pruned, rounded to few bits, averaged."""
 
 from dataclasses import dataclass
 
@@ -160,7 +160,9 @@ def _of_averages(histories, change, span):
     """Whose statistics averaged weights may be left with by those who do not compute their own."""
     began = -span if change == "swa" else 0
     return {
-        "never": [(np.full_like(mean[-1], INITIAL_MEAN), np.full_like(var[-1], INITIAL_VAR)) for mean, var in histories],
+        "never": [
+            (np.full_like(mean[-1], INITIAL_MEAN), np.full_like(var[-1], INITIAL_VAR)) for mean, var in histories
+        ],
         "first": [(mean[began], var[began]) for mean, var in histories],
         "averaged": [tuple(average(history, change, span) for history in pair) for pair in histories],
     }

@@ -11,7 +11,8 @@ import numpy as np
 
 from bn_teach import _checks
 from bn_teach._threads import one_blas_thread
-from bn_teach.network import BatchNormLayer, in_batches
+from bn_teach.data import Dataset
+from bn_teach.network import BatchNormLayer, Network, in_batches
 from bn_teach.training import Recording
 
 # What a new camera does to an image whose pixels lie from 0 (black) to 1.
@@ -171,6 +172,7 @@ class Mixed:
 
     Attributes
     ----------
+    batches : Batches
     scores : numpy.ndarray, shape (M, classes)
         In the order of the images.
     values : tuple of numpy.ndarray, shape (M, H)
@@ -181,6 +183,7 @@ class Mixed:
         The mixtures by which it normalised.
     """
 
+    batches: Batches
     scores: np.ndarray
     values: tuple
     batch: tuple
@@ -224,7 +227,7 @@ def mixed(network, images, batches, source, N):
         z = layer.inference(z, *(np.repeat(statistic, batches.sizes, axis=0) for statistic in by))
     scores = np.empty_like(z)
     scores[batches.order] = z
-    return Mixed(scores, tuple(values), tuple(own), tuple(used))
+    return Mixed(batches, scores, tuple(values), tuple(own), tuple(used))
 
 
 def batch_moments(z, batches):
@@ -247,27 +250,40 @@ class Bench:
         Exact, by one pass of the training images.
     """
 
-    dataset: object
-    network: object
+    dataset: Dataset
+    network: Network
     source: tuple
 
+    @property
+    def extremes(self):
+        """What counts as black and as white: the least and the largest value of the training images."""
+        low, high = float(self.dataset.train_x.min()), float(self.dataset.train_x.max())
+        return low, high if high > low else low + 1.0
+
     def images(self, corruption="none"):
-        """Held-out images, taken with a worse camera: (M, D). Black and white are the extremes of the training set."""
-        x = self.dataset.train_x
-        low, high = float(x.min()), float(x.max())
-        x = self.dataset.validation_x
-        return corrupt(x, corruption, low=low, high=high if high > low else low + 1.0)
+        """Held-out images, taken with a worse camera: (M, D), as the network takes them."""
+        low, high = self.extremes
+        images = corrupt(self.dataset.validation_x, corruption, low=low, high=high)
+        return images.astype(self.network.layers[0].weight.dtype)
+
+    def training_values(self):
+        """What comes into each batch norm from the training images, in inference mode: a tuple of (N, H)."""
+        x = self.dataset.train_x.astype(self.network.layers[0].weight.dtype)
+        together = Batches(np.arange(len(x)), np.zeros(1, dtype=np.int64))
+        return mixed(self.network, x, together, self.source, math.inf).values
 
     def mixed(self, N, n, *, corruption="none", classes=None, seed=0):
         """Let the network read the held-out images; see `mixed`, `group` and `corrupt`."""
         batches = group(self.dataset.validation_y, n, classes=classes, seed=seed)
-        images = self.images(corruption).astype(self.network.layers[0].weight.dtype)
-        return mixed(self.network, images, batches, self.source, N)
+        return mixed(self.network, self.images(corruption), batches, self.source, N)
 
     def accuracy(self, N, n, *, corruption="none", classes=None, seed=0):
         """Share of the held-out images that are read rightly."""
-        scores = self.mixed(N, n, corruption=corruption, classes=classes, seed=seed).scores
-        return float((scores.argmax(axis=1) == self.dataset.validation_y).mean())
+        return float(self.right(self.mixed(N, n, corruption=corruption, classes=classes, seed=seed)).mean())
+
+    def right(self, seen):
+        """Whether each held-out image is read rightly, shape (M,); `seen` is a `Mixed`."""
+        return seen.scores.argmax(axis=1) == self.dataset.validation_y
 
 
 def bench(recording):

@@ -73,7 +73,8 @@ def load_measured(path=SHIPPED):
     """Load what `python tools/whose_statistics.py` measured."""
     held = json.loads(Path(path).read_text(encoding="utf-8"))
     settings = {
-        (camera, classes, n, ALL if N == "all" else N): np.array(values) for camera, classes, n, N, values in held["bench"]
+        (camera, classes, n, ALL if N == "all" else N): np.array(values)
+        for camera, classes, n, N, values in held["bench"]
     }
     if set(settings) != set(SETTINGS):
         raise ValueError(f"{SHIPPED.name} was measured in other settings: run python tools/whose_statistics.py")
