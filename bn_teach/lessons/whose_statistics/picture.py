@@ -10,7 +10,6 @@ from bn_teach.lessons.shared.panels import (
     BATCH,
     EXACT,
     FIXED,
-    NOTHING,
     OWN,
     RUNNING,
     TEXT,
@@ -65,7 +64,7 @@ _LINES = {
     "here": (
         3,
         "your N",
-        {"mode": "markers", "marker": {"symbol": "square-open", "color": TEXT, "size": 16, "line": {"width": 3}}},
+        {"mode": "markers", "marker": {"symbol": "circle-open", "color": TEXT, "size": 16, "line": {"width": 3}}},
     ),
 }
 
@@ -78,7 +77,7 @@ def axes(features):
     features : int
         Of an image; those of an image that is not square lie in a row.
     """
-    titles = ("the first test batch", "what comes into one unit's batch norm", "share read rightly")
+    titles = ("a test batch", "one unit's values", "read rightly")
     figure = panels(titles, _LINES, x_titles=("", "value (below: mean ± sd)", "N: training images count as"))
     figure.add_trace(_ink(), row=1, col=1)
     square = {"constrain": "domain", "scaleanchor": "x"} if is_square(features) else {}
@@ -175,24 +174,22 @@ def _distributions(values, *marks):
 
 
 def _images(bench, state, seen):
-    """The pixels of the first images of the first test batch, and a frame around those that are read wrongly."""
+    """The first images of the first test batch, frames around those read wrongly, and how wide and high it is."""
     rows = seen.batches.order[: seen.batches.sizes[0]][: _SHOWN**2]
     features = bench.dataset.num_features
-    square = is_square(features)
-    side, high = (math.isqrt(features),) * 2 if square else (features, 1)
-    across = _SHOWN if square else 1
-    place = np.arange(len(rows))[:, None]
-    left, top = (side + 1.0) * (place % across), (high + 1.0) * (place // across)
-    x, y = left + np.arange(features) % side, top + np.arange(features) // side
+    high, wide, across = (*(math.isqrt(features),) * 2, _SHOWN) if is_square(features) else (1, features, 1)
+    down = _SHOWN**2 // across
     black, white = bench.extremes
     ink = (bench.images(state.corruption)[rows].astype(np.float64) - black) / (white - black)
-    wrong = ~bench.right(seen)[rows]
-    frame = np.array(
-        [[-0.5, side - 0.5, side - 0.5, -0.5, -0.5, np.nan], [-0.5, -0.5, high - 0.5, high - 0.5, -0.5, np.nan]]
-    )
-    frames = ((left[wrong] + frame[0]).ravel(), (top[wrong] + frame[1]).ravel()) if wrong.any() else NOTHING
-    down = (high + 1.0) * (_SHOWN if square else _SHOWN**2)
-    return {"ink": (x.ravel(), y.ravel(), ink.ravel()), "misread": frames}, across * (side + 1.0), down
+    wall = np.full((down * across, high + 1, wide + 1), np.nan)  # a gap behind and below every image
+    wall[: len(rows), :high, :wide] = ink.reshape(-1, high, wide)
+    wall = wall.reshape(down, across, high + 1, wide + 1).swapaxes(1, 2).reshape(down * (high + 1), -1)
+    y, x = np.indices(wall.shape, dtype=np.float64)
+    wrong = np.flatnonzero(~bench.right(seen)[rows])[:, None]
+    left, top = wrong % across * (wide + 1.0) - 0.5, wrong // across * (high + 1.0) - 0.5
+    frames = left + wide * np.array([0, 1, 1, 0, 0, np.nan]), top + high * np.array([0, 0, 1, 1, 0, np.nan])
+    traces = {"ink": (x.ravel(), y.ravel(), wall.ravel()), "misread": tuple(part.ravel() for part in frames)}
+    return traces, *wall.shape[::-1]
 
 
 # In words

@@ -52,7 +52,7 @@ _LINES = {
     "here": (
         1,
         "your choice",
-        {"mode": "markers", "marker": {"symbol": "line-ns", "color": TEXT, "size": 14, "line": {"width": 3}}},
+        {"mode": "markers", "marker": {"symbol": "circle-open", "color": TEXT, "size": 14, "line": {"width": 2}}},
     ),
     **{
         f"{kind}, {name}": (panel, WORDS[name], dots(_STYLES[name][0], size=5) | {"showlegend": False})
@@ -75,7 +75,7 @@ _UNITS = {
 def axes():
     """Draw accuracy over how far the weights were changed, and stored against recomputed statistics, without lines."""
     figure = panels(
-        ("% read rightly", "means of all units", "standard deviations of all units"),
+        ("% read rightly", "units' means", "their deviations"),
         _LINES,
         x_titles=("", "recomputed (↑ stored)", "recomputed (↑ stored)"),
         widths=(0.44, 0.28, 0.28),
@@ -112,7 +112,7 @@ def picture(state, found):
     traces = {name: (places, curve) for name, curve in curves.items()}
     traces["here"] = np.full(len(told), float(state.amount)), np.array(told)
     ranges = {
-        "yaxis": [0.0, 102.0],
+        "yaxis": [10.0 * (np.nanmin(list(curves.values())) // 10), 101.0],
         "xaxis.title": {"text": _UNITS[state.change]},
         "xaxis": {"ticktext": [str(amount) for amount in AMOUNTS[state.change]]},
     }
