@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from bn_teach.lessons.shared.runs import run, trained
-from bn_teach.lessons.whose_statistics.changed import CONFIGS, change_weights
+from bn_teach.lessons.whose_statistics.changed import AMOUNTS, CONFIGS, change_weights
 from bn_teach.lessons.whose_statistics.experiment import CORRUPTIONS, bench
 
 SHIPPED = Path(__file__).with_name("measured.json")
@@ -66,6 +66,46 @@ class Measured:
     def bench(self, N, n, *, corruption="none", classes=None):
         """Accuracies on the bench, shape (16,); as `Bench.accuracy`, of `SETTINGS`."""
         return self.settings[corruption, classes, n, N]
+
+
+def mixtures_table(measured, *, classes=None):
+    """Write how many per cent are read rightly by every camera and N, in test batches of 16: means over the networks.
+
+    The best N of each camera has a star.
+
+    Returns
+    -------
+    str
+    """
+    lines = [f"{'N':<15}" + "".join(f"{'all' if N == ALL else N:>7} " for N in MIXTURES)]
+    for camera in CORRUPTIONS:
+        means = [measured.bench(N, 16, corruption=camera, classes=classes).mean() for N in MIXTURES]
+        cells = (f"{mean:7.1f}{'*' if mean == max(means) else ' '}" for mean in means)
+        lines.append(f"{'as in training' if camera == 'none' else camera:<15}" + "".join(cells))
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def changes_table(measured, change, statistics, amounts=None):
+    """Write how many per cent changed weights read rightly, by statistics: mean ± standard deviation of the networks.
+
+    Parameters
+    ----------
+    measured : Measured
+    change : str
+    statistics : sequence of str
+        As in `Changed`.
+    amounts : sequence of int, optional
+        Default: all of the change.
+
+    Returns
+    -------
+    str
+    """
+    lines = [f"{change:<8}" + "".join(f"{name:>13}" for name in statistics)]
+    for amount in amounts or AMOUNTS[change]:
+        held = (measured.changes[change, amount, name] for name in statistics)
+        lines.append(f"{amount:<8}" + "".join(f"{f'{one.mean():.1f} ± {one.std(ddof=1):.1f}':>13}" for one in held))
+    return "\n".join(lines)
 
 
 @lru_cache(maxsize=1)
