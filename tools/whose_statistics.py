@@ -36,7 +36,7 @@ def measured(seeds):
     ]
     changed = []
     for change, amounts in AMOUNTS.items():
-        runs = [with_other_weights(seed, change) for seed in seeds]
+        runs = [with_other_weights(seed, change, amounts) for seed in seeds]
         for amount, by_seed in zip(amounts, zip(*runs, strict=True), strict=True):
             changed += [[change, amount, name, rounded(one[name] for one in by_seed)] for name in by_seed[0]]
     return {"bench": bench, "changed": changed}
