@@ -21,7 +21,7 @@ from bn_teach.lessons.shared.panels import (
 )
 from bn_teach.lessons.whose_statistics.experiment import is_square, source_weight
 
-NS = (0, 1, 2, 4, 8, 16, 32, 64, 128, 256, math.inf)
+NS = (0, 1, 4, 16, 64, 256, math.inf)
 """As how many images the training images can count."""
 CORRUPTION_LABELS = {
     "none": "none",

@@ -75,7 +75,7 @@ _UNITS = {
 def axes():
     """Draw accuracy over how far the weights were changed, and stored against recomputed statistics, without lines."""
     figure = panels(
-        ("% read rightly", "units' means", "their deviations"),
+        ("% read rightly", "means", "standard deviations"),
         _LINES,
         x_titles=("", "recomputed (↑ stored)", "recomputed (↑ stored)"),
         widths=(0.44, 0.28, 0.28),

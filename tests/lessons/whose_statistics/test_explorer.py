@@ -70,14 +70,14 @@ def test_a_mixture_of_nothing_cannot_be_set(explorer):
 
 
 def test_sentence_quotes_the_picture(explorer, tried):
-    for name, value in (("corruption", "mist"), ("N", 8), ("n", 32), ("classes", 5)):
+    for name, value in (("corruption", "mist"), ("N", 4), ("n", 16), ("classes", 5)):
         explorer.controls[name].value = value
-    accuracy = [tried.accuracy(N, 32, corruption="mist", classes=5) for N in (8, 0, math.inf)]
-    for share in (8 / 40, *accuracy):
+    accuracy = [tried.accuracy(N, 16, corruption="mist", classes=5) for N in (4, 0, math.inf)]
+    for share in (4 / 20, *accuracy):
         assert f"{100 * share:.1f} %" in explorer.status
     assert "5 classes in each" in explorer.status
     here = lines(explorer)["here"]
-    assert (here.x[0], here.y[0]) == (NS.index(8), accuracy[0])
+    assert (here.x[0], here.y[0]) == (NS.index(4), accuracy[0])
 
 
 def test_frames_stand_around_what_is_read_wrongly(explorer, tried):
