@@ -38,6 +38,7 @@ __getattr__, __dir__, _names = face(
         "lessons.two_modes.explorer": ("TwoModesExplorer",),
         "lessons.whose_statistics.explorer": ("ChangedWeightsExplorer", "WhoseStatisticsExplorer"),
         "lessons.your_framework.explorer": ("RecorderExplorer",),
+        "lessons.whose_statistics.pad": ("DrawingPad",),
         "lessons.your_framework.framework_table": ("FrameworkTable",),
         "training": ("Recording", "TrainingConfig", "train"),
     },

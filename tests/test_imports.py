@@ -40,6 +40,7 @@ LESSON = {
     "picture": ({"numpy", "plotly"}, {"panels", "choices", "question"}),
     "explorer": ({"numpy", "ipywidgets", "traitlets"}, None),  # all of them
     "questions": ({"numpy"}, {"question", "runs", "seeds", "choices"}),
+    "pad": ({"numpy", "anywidget", "traitlets"}, set()),  # a widget of its own
 }
 NUMPY_ALONE = ORDER[: ORDER.index("lessons.shared")]
 SHARED = {  # what files of lessons/shared may import, and those of the page
