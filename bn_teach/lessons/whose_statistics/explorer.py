@@ -80,6 +80,10 @@ class WhoseStatisticsExplorer(TrainingExplorer):
             if name != "blur" or is_square(self.dataset.num_features)
         }
         sizes = [n for n in _SIZES if n < images]
+        # As many classes in every test batch.
+        together = [count for count in range(1, present + 1) if present % count == 0]
+        words = [str(count) for count in together]
+        words[0], words[-1] = f"{words[0]} (sorted)", f"{words[-1]} (shuffled)"
         units = config.hidden[0]
         self.controls = {
             "corruption": dropdown("camera", cameras, width="290px"),
@@ -93,7 +97,7 @@ class WhoseStatisticsExplorer(TrainingExplorer):
                 labels=[*map(str, sizes), f"all {images}"],
                 width="380px",
             ),
-            "classes": number_slider("classes in a test batch", *_divisors(present), width="380px"),
+            "classes": number_slider("classes in a test batch", together, present, labels=words, width="420px"),
             "layer": dropdown("layer", {i: str(i + 1) for i in range(len(config.hidden))}, width="120px"),
             "unit": number_box("unit", min(7, units - 1), units - 1),
             "seed": seed_box(config.seed),
@@ -140,12 +144,6 @@ class WhoseStatisticsExplorer(TrainingExplorer):
 
 def _seen(tried, N, n, corruption, classes, seed):
     return tried.mixed(N, n, corruption=corruption, classes=classes, seed=seed)
-
-
-def _divisors(classes):
-    """How many classes can be together so that every batch has as many; all of them are chosen."""
-    counts = [count for count in range(1, classes + 1) if classes % count == 0]
-    return counts, counts[-1]
 
 
 @dataclass(frozen=True)
