@@ -69,6 +69,7 @@ class WhoseStatisticsExplorer(TrainingExplorer):
     """
 
     State = WhoseStatisticsState
+    remembered = 4  # only another seed trains
 
     def __init__(self, dataset=None, config=TrainingConfig()):
         super().__init__(dataset, config)
@@ -185,6 +186,7 @@ class ChangedWeightsExplorer(TrainingExplorer):
     """
 
     State = ChangedWeightsState
+    remembered = 4
 
     def __init__(self, dataset=None):
         super().__init__(dataset, CONFIGS["pruned"])
