@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hands import DRAWINGS, written
+from handwriting import DRAWINGS, written
 
 from bn_teach.data import Dataset, load_digits
 from bn_teach.lessons.shared.runs import run
