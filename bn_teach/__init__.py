@@ -37,6 +37,7 @@ __getattr__, __dir__, _names = face(
         "lessons.tracking_accuracy.explorer": ("EstimatorRaceExplorer", "ValleyFigure"),
         "lessons.two_modes.explorer": ("TwoModesExplorer",),
         "lessons.whose_statistics.explorer": ("ChangedWeightsExplorer", "WhoseStatisticsExplorer"),
+        "lessons.when_training_reads.explorer": ("TrainingReadsExplorer",),
         "lessons.your_framework.explorer": ("RecorderExplorer",),
         "lessons.whose_statistics.pad": ("DrawingPad",),
         "lessons.your_framework.framework_table": ("FrameworkTable",),

@@ -118,13 +118,20 @@ def array(name, value, *, shape=None, minimum=None):
     Everything else (lists, integers, float16) becomes float64. `shape` may hold None where any
     length will do, and end in ... where more axes may follow; `minimum` is the least value allowed.
     """
-    values = _as_array(name, value, "fiu", "an array of real numbers", shape)
+    values = reals(name, value, shape=shape)
     if values.dtype not in (np.float32, np.float64):
         values = values.astype(np.float64)
-    if not np.isfinite(values).all():
-        raise ValueError(f"{name} must be finite everywhere, got NaN or infinity in it")
     if minimum is not None and values.min() < minimum:
         raise ValueError(f"{name} must be at least {minimum} everywhere, got {values.min()}")
+    return values
+
+
+def reals(name, value, *, shape=None):
+    """Return `value` as `array` does, but as numbers of whatever type they are."""
+    values = _as_array(name, value, "fiu", "an array of real numbers", shape)
+    if not np.isfinite(values).all():
+        where = _columns(value, lambda column: not np.isfinite(column).all())
+        raise ValueError(f"{name} must be finite everywhere, got NaN or infinity in {where or 'it'}")
     return values
 
 
@@ -144,11 +151,15 @@ def generator(seed, name="seed"):
 
 
 def _as_array(name, value, kinds, allowed, shape):
+    if isinstance(value, np.ma.MaskedArray):  # an array of it would hold what is below the mask
+        raise TypeError(f"{name} must be {allowed}, got a masked array: leave out or fill what is masked (.filled())")
     try:
         values = np.asarray(value)
     except ValueError:
         raise ValueError(f"{name} must be {allowed}, got rows of unequal length") from None
     if values.dtype.kind not in kinds:
+        if where := _columns(value, lambda column: column.dtype.kind not in kinds or not np.isfinite(column).all()):
+            raise TypeError(f"{name} must be {allowed}, got something else in {where}")
         raise _refusal(TypeError, name, allowed, value)
     if shape is not None and not _fits(values.shape, shape):
         wanted = ", ".join({None: "any", ...: "..."}.get(n, str(n)) for n in shape) + "," * (len(shape) == 1)
@@ -156,6 +167,14 @@ def _as_array(name, value, kinds, allowed, shape):
     if values.size == 0:
         raise ValueError(f"{name} must not be empty, got shape {values.shape}")
     return values
+
+
+def _columns(table, bad):
+    """Name the columns of a DataFrame that are `bad`, the first three of them; nothing for anything else."""
+    names = [repr(name) for name in getattr(table, "columns", ()) if bad(np.asarray(table[name]))]
+    if not names:
+        return ""
+    return f"column{'s'[: len(names) - 1]} {', '.join(names[:3])}" + (", ..." if len(names) > 3 else "")
 
 
 def _fits(shape, wanted):

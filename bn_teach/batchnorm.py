@@ -254,6 +254,8 @@ class BatchNorm:
     dgamma, dbeta : numpy.ndarray, shape (C,), or None before the first `backward`
     running_mean, running_var : numpy.ndarray, float64, shape (C,)
     num_batches_tracked : int
+    cache : Cache, or None before the first training batch
+        What the last training batch left: its statistics among it.
     training : bool
         Set by `train()` and `eval()`.
 
@@ -294,7 +296,7 @@ class BatchNorm:
         self.num_batches_tracked = 0
         self.training = True
         self._single_example = "error"
-        self._cache = None
+        self.cache = None
 
     @classmethod
     def like(cls, framework, num_features, **overrides):
@@ -357,21 +359,22 @@ class BatchNorm:
         if m == 1 and self._single_example == "input":
             return x.copy()
         self._refuse_single(m)
-        y, self._cache = self._normalize(x, m)
-        self._update(self._cache.mean, self._cache.var, m)
+        y, self.cache = self._normalize(x, m)
+        self.update(self.cache.mean, self.cache.var, m)
         return y
 
     def backward(self, dy):
         """Return dx for the last training batch; leave `dgamma` and `dbeta` on the layer."""
-        if self._cache is None:
+        if self.cache is None:
             raise RuntimeError("backward needs a forward pass in training mode first: call the layer on a batch")
-        dx, self.dgamma, self.dbeta = batch_norm_backward(dy, self._cache)
+        dx, self.dgamma, self.dbeta = batch_norm_backward(dy, self.cache)
         return dx
 
     def _normalize(self, x, m):
         return _forward(x, self.gamma, self.beta, self.eps)
 
-    def _update(self, batch_mean, batch_var, m):
+    def update(self, batch_mean, batch_var, m):
+        """Take one mini-batch into the running averages: its mean and its biased variance, and m, their values."""
         self.num_batches_tracked += 1
         if self.unbiased and m > 1:  # a single value has variance 0 with or without the factor
             batch_var = unbiased_variance(batch_var, m)
@@ -433,7 +436,7 @@ class _ReadsAverage(BatchNorm):
     def backward(self, dy):
         """As `normalize_backward`, but the batch moves mean and variance only as far as its weight in the averages."""
         super().backward(dy)  # refuses what must be refused
-        batch, (_, new) = self._cache, self._weights()
+        batch, (_, new) = self.cache, self._weights()
         dtype, dy = batch.x_hat.dtype, _rows(_checks.array("dy", dy))
         inv_std = (1 / np.sqrt(self.running_var + self.eps)).astype(dtype)
         centred = batch.x_hat / batch.inv_std
@@ -458,9 +461,10 @@ class _Makemore(BatchNorm):
         self.dgamma = self._shrink * self.dgamma
         return dx
 
-    def _update(self, batch_mean, batch_var, m):
+    def update(self, batch_mean, batch_var, m):
+        """As ever, but of standard deviations."""
         std = np.sqrt(self.running_var)
-        super()._update(batch_mean, batch_var, m)
+        super().update(batch_mean, batch_var, m)
         old, new = self._weights()
         self.running_var = (old * std + new * np.sqrt(unbiased_variance(batch_var, m))) ** 2
 

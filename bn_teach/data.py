@@ -32,7 +32,7 @@ class Dataset:
 
     def __post_init__(self):
         for part in ("train", "validation"):
-            x = _checks.array(f"{part}_x", getattr(self, f"{part}_x"), shape=(None, None))
+            x = _floats(_checks.reals(f"{part}_x", getattr(self, f"{part}_x"), shape=(None, None)))
             y = _labels(f"{part}_y", getattr(self, f"{part}_y"), len(x))
             object.__setattr__(self, f"{part}_x", _read_only(x))
             object.__setattr__(self, f"{part}_y", _read_only(y))
@@ -58,7 +58,8 @@ class Dataset:
         Parameters
         ----------
         x : array_like, shape (N, ...)
-            Examples; further axes are flattened. Scale them yourself (to [0, 1], say).
+            Examples; further axes are flattened. Scale them yourself (to [0, 1], say). Numbers of one or two
+            bytes are kept as float32, which holds them exactly.
         y : array_like of int, shape (N,)
             Class numbers from 0.
         validation_fraction : float
@@ -71,19 +72,28 @@ class Dataset:
         -------
         Dataset
 
+        Raises
+        ------
+        ValueError, TypeError
+            For arrays that do not fit (a column of a DataFrame is named), masked ones, and labels that look like
+            years or ids: above 100, with large gaps or hardly twice the same.
+
         Examples
         --------
         >>> dataset = Dataset.from_arrays(np.eye(8), [0, 1] * 4)
         >>> dataset.train_x.shape, dataset.validation_x.shape
         ((6, 8), (2, 8))
         """
-        x = _checks.array("x", x, shape=(None, None, ...))
-        y = _labels("y", y, len(x))
+        x = _checks.reals("x", x, shape=(None, None, ...))
+        x, y = x.reshape(len(x), -1), _ask_what_they_are("y", _labels("y", y, len(x)))
         held_out = _held_out(len(x), validation_fraction)
         order = _checks.generator(seed).permutation(len(x))
         train, validation = order[held_out:], order[:held_out]
-        flat = x.reshape(len(x), -1)
-        return cls(flat[train], y[train], flat[validation], y[validation], name)
+        # Each part is converted alone: bytes are four times as large as floats.
+        parts = [_floats(x[rows]) for rows in (train, validation)]
+        for part in parts:
+            part.flags.writeable = False  # nobody else has them, so that no copy is needed
+        return cls(parts[0], y[train], parts[1], y[validation], name)
 
 
 def load_digits(*, validation_fraction=0.25, seed=0):
@@ -297,7 +307,27 @@ def _labels(name, value, length):
         raise
 
 
+def _ask_what_they_are(name, labels):
+    """Refuse numbers that are no classes: a network has an output for each, up to the largest."""
+    classes, found = int(labels.max()) + 1, len(np.unique(labels))
+    if classes > 100 and (classes > 10 * found or 2 * found > len(labels)):
+        raise ValueError(
+            f"{name} must be class numbers from 0, got {found} different ones up to {classes - 1} in {len(labels)} "
+            "examples: are they years, ids, or something measured? np.unique(labels, return_inverse=True)[1] numbers "
+            "what there is from 0"
+        )
+    return labels
+
+
+def _floats(values):
+    """Floats as they are; whole numbers as float64, or as float32 if that holds them exactly."""
+    if values.dtype in (np.float32, np.float64):
+        return values
+    return values.astype(np.float32 if values.dtype.itemsize <= 2 else np.float64)
+
+
 def _read_only(array):
-    copy = array.copy()  # whoever changes their own array later does not change the dataset
-    copy.flags.writeable = False
-    return copy
+    if array.flags.writeable or array.base is not None:
+        array = array.copy()  # whoever changes their own array later does not change the dataset
+        array.flags.writeable = False
+    return array

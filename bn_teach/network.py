@@ -9,6 +9,7 @@ front of it, and at inference it must be told which statistics to use. Where tho
 running average or an exact pass, is somebody else's business (`running`, `replay`).
 """
 
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
@@ -111,17 +112,16 @@ class Network:
         self.norms = [layer for layer in self.layers if isinstance(layer, BatchNormLayer)]
 
     def train(self):
-        """Switch layers that keep running averages to training mode, and return the network."""
+        """Switch layers that have modes to training mode, and return the network."""
         return self._switched("train")
 
     def eval(self):
-        """Switch layers that keep running averages to inference mode, and return the network."""
+        """Switch layers that have modes to inference mode, and return the network."""
         return self._switched("eval")
 
     def _switched(self, mode):
         for layer in self.layers:
-            if isinstance(layer, BatchNorm):
-                getattr(layer, mode)()
+            getattr(layer, mode, bool)()  # of those that have modes
         return self
 
     def __call__(self, x):
@@ -260,8 +260,9 @@ def keep_running_averages(network, like="pytorch", **options):
     Parameters
     ----------
     network : Network
-    like : str
-        The framework whose layers they are, as in `bn_teach.batchnorm.BatchNorm.like`.
+    like : str or callable
+        The framework whose layers they are, as in `bn_teach.batchnorm.BatchNorm.like`; or what makes one, called as
+        ``like(units, eps=eps, **options)``, such as a class of layers.
     **options
         What is otherwise with them: momentum, unbiased, ...
 
@@ -276,10 +277,11 @@ def keep_running_averages(network, like="pytorch", **options):
     >>> network.layers[1].momentum
     0.99
     """
+    make = like if callable(like) else partial(BatchNorm.like, like)
     layers = []
     for layer in network.layers:
         if isinstance(layer, BatchNormLayer):
-            averaging = BatchNorm.like(like, len(layer.gamma), eps=layer.eps, **options)
+            averaging = make(len(layer.gamma), eps=layer.eps, **options)
             averaging.gamma, averaging.beta = layer.gamma, layer.beta
             layer = averaging
         layers.append(layer)

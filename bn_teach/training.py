@@ -144,11 +144,11 @@ class Recording:
         """Build the network with the weights of checkpoint number `checkpoint`, from 0 to K-1."""
         k = _checks.integer("checkpoint", checkpoint, 0, len(self.checkpoint_steps) - 1)
         # Copies: who trains the network further does not change the recording.
-        return self._load(_untrained(self.dataset, self.config), k, np.copy)
+        return self._load(untrained(self.dataset, self.config), k, np.copy)
 
     def networks(self):
         """Yield one network, loaded with the weights of each checkpoint in turn: to look at, they are read-only."""
-        network = _untrained(self.dataset, self.config)
+        network = untrained(self.dataset, self.config)
         for k in range(len(self.checkpoint_steps)):
             yield self._load(network, k, _read_only)
 
@@ -172,9 +172,14 @@ class TrainingDiverged(ArithmeticError):
     """
 
     def __init__(self, step, recording):
+        x, learning_rate = recording.dataset.train_x, recording.config.learning_rate
+        largest = max(x.max(), -x.min())
+        if largest > 1e4:
+            cure = f"Scale the data (to [0, 1], say): values in train_x are as large as {largest:.3g}."
+        else:
+            cure = f"Try a smaller learning_rate (it was {learning_rate:g}) or a smaller weight_scale."
         super().__init__(
-            f"training diverged at step {step}: the loss, the weights or the statistics are no longer finite. "
-            f"Try a smaller learning_rate (it was {recording.config.learning_rate:g}) or a smaller weight_scale."
+            f"training diverged at step {step}: the loss, the weights or the statistics are no longer finite. {cure}"
         )
         self.step = step
         self.recording = recording
@@ -217,8 +222,8 @@ def train(dataset, config, *, on_step=None, should_stop=None):
     >>> recording.batch_mean[0].shape, recording.checkpoint_steps
     ((20, 100), array([10, 20]))
     """
-    _check_run(dataset, config)
-    network = _untrained(dataset, config)
+    check_run(dataset, config)
+    network = untrained(dataset, config)
     tape = _Tape(dataset, config, network)
     x, y = dataset.train_x.astype(config.dtype, copy=False), dataset.train_y
     with np.errstate(all="ignore"):  # what overflows ends in a loss that is not finite, and is told below
@@ -275,7 +280,7 @@ def train_live(dataset, config, **options):
     dataset : Dataset
     config : TrainingConfig
     **options
-        For `bn_teach.batchnorm.BatchNorm`: momentum, unbiased, ...
+        For `bn_teach.network.keep_running_averages`: momentum, unbiased, like, ...
 
     Yields
     ------
@@ -291,10 +296,31 @@ def train_live(dataset, config, **options):
     >>> tracked
     5
     """
-    _check_run(dataset, config)
-    network = keep_running_averages(_untrained(dataset, config), **options)
+    check_run(dataset, config)
+    yield from learn(keep_running_averages(untrained(dataset, config), **options), dataset, config)
+
+
+def learn(network, dataset, config, batches=None):
+    """Train any network step by step, on the mini-batches of `train` or on others.
+
+    Parameters
+    ----------
+    network : Network
+        In training mode. A layer whose `parameters` are empty learns nothing.
+    dataset : Dataset
+    config : TrainingConfig
+        Its `learning_rate` and `dtype` are used, and what decides the mini-batches.
+    batches : iterable of numpy.ndarray of int, optional
+        Rows of the training set, one array for each step.
+
+    Yields
+    ------
+    loss : float
+    network : Network
+        After the update of this step: always the same object.
+    """
     x, y = dataset.train_x.astype(config.dtype, copy=False), dataset.train_y
-    for rows in _batches(dataset, config):
+    for rows in _batches(dataset, config) if batches is None else _reported(batches, config.steps):
         with one_blas_thread:
             loss, dscores = cross_entropy(network(x[rows]), y[rows])
             network.backward(dscores)
@@ -386,7 +412,19 @@ def _hidden(sizes):
     return tuple(_checks.integer("hidden", units, 1) for units in sizes)
 
 
-def _check_run(dataset, config):
+def check_run(dataset, config):
+    """Refuse a run that cannot be trained on this data set.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    config : TrainingConfig
+
+    Raises
+    ------
+    ValueError, TypeError
+        As `train`.
+    """
     _checks.instance("dataset", dataset, Dataset, " (Dataset.from_arrays(x, y) makes one)")
     _checks.instance("config", config, TrainingConfig)
     n, m = len(dataset.train_x), config.batch_size
@@ -421,7 +459,18 @@ def check_tracked(dataset, config):
         )
 
 
-def _untrained(dataset, config):
+def untrained(dataset, config):
+    """Build the network that `train` starts from.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    config : TrainingConfig
+
+    Returns
+    -------
+    Network
+    """
     return build_network(
         dataset.num_features,
         dataset.num_classes,
@@ -445,8 +494,8 @@ def watched(watcher):
     Parameters
     ----------
     watcher : callable
-        Called as ``watcher(step, steps)`` after every step of `train` and `train_live`, on this thread; what it
-        raises ends the training.
+        Called as ``watcher(step, steps)`` after every step of `train`, `train_live` and `learn`, on this thread; what
+        it raises ends the training.
 
     Returns
     -------
@@ -469,7 +518,6 @@ def watched(watcher):
 
 
 def _batches(dataset, config):
-    watcher = _watcher.get()
     order = minibatches(
         len(dataset.train_x),
         config.batch_size,
@@ -477,10 +525,16 @@ def _batches(dataset, config):
         seed=_stream(config, "batches"),
         drop_last=config.drop_last,
     )
-    for step, rows in enumerate(order, start=1):
+    return _reported(order, config.steps)
+
+
+def _reported(batches, steps):
+    """Yield mini-batches, and tell who watches after each."""
+    watcher = _watcher.get()
+    for step, rows in enumerate(batches, start=1):
         yield rows
         if watcher is not None:
-            watcher(step, config.steps)
+            watcher(step, steps)
 
 
 def _finite_statistics(network):

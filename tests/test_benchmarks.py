@@ -72,3 +72,13 @@ def test_every_benchmark_that_is_run_can_measure():
     for name in run.MODULES:
         pytest.importorskip("torch") if name in ("training_step", "torch_recorder") else None
         assert callable(__import__(name).measure)
+
+
+def test_what_needs_a_gpu_says_so():
+    torch = pytest.importorskip("torch")
+    if torch.cuda.is_available():
+        pytest.skip("there is one")
+    import torch_recorder_cuda
+
+    with pytest.raises(SystemExit, match="there is no CUDA device here"):
+        torch_recorder_cuda.main()

@@ -42,6 +42,8 @@ EXPLORER = ("tests/lessons/start_here/test_explorer.py", "-k", "minimum or train
 STRUCTURE = ("tests/test_notebooks.py", "-m", "not slow", "-k", "start_here or picture")
 IMPORTS = ("tests/test_imports.py", "-k", "only_what_it_may")
 LISTED = ("tests/test_environment.py",)
+READING = ("tests/lessons/when_training_reads/test_layers.py",)
+RIGHT_OR_NAMED = "tests/torch_recorder/test_right_or_named.py"
 BROWSER = ("tests/browser/test_accessible.py", "-k", "name_and_says")
 
 FAULTS = (
@@ -121,6 +123,20 @@ FAULTS = (
         exactly('"recomputed": network.population_statistics(z)'),
         '"recomputed": [(mean[-1], var[-1]) for mean, var in histories]',
         ("tests/lessons/whose_statistics/test_changed.py", "-k", "of_the_changed_weights"),
+    ),
+    Fault(
+        "a replay that is never compared with the buffers",
+        "bn_teach/torch_recorder/noting.py",
+        exactly("if not self.followed.agrees(mean, var, _rounding(buffers[0])):"),
+        "if False:",
+        (RIGHT_OR_NAMED, "-k", "cannot_be_replayed"),
+    ),
+    Fault(
+        "a recorder that takes the layer's momentum for the one that was used",
+        "bn_teach/torch_recorder/noting.py",
+        exactly("1 - float(momentum) if buffers"),
+        "1 - float(self.layer.momentum or momentum) if buffers",
+        (RIGHT_OR_NAMED, "-k", "subclass"),
     ),
     Fault(
         "an import against the data flow",
@@ -212,6 +228,20 @@ FAULTS = (
         exactly("if not self.training:"),
         "if True:",
         ("tests/core/test_batchnorm.py",),
+    ),
+    Fault(
+        "a correction of Batch Renormalization that its gradients forget",
+        "bn_teach/lessons/when_training_reads/layers.py",
+        exactly("self.r * self.dgamma + self.d * self.dbeta"),
+        "self.r * self.dgamma",
+        READING,
+    ),
+    Fault(
+        "frozen batch norm that goes on averaging",
+        "bn_teach/lessons/when_training_reads/layers.py",
+        exactly("if not self.frozen:"),
+        "if True:",
+        READING,
     ),
     Fault(
         "a data file left out of the wheel",

@@ -36,17 +36,18 @@ def last_values(means, variances, sizes, kept, initial, *, unbiased=True):
     mean, var : numpy.ndarray, float64, shape (..., C)
     """
     weight, _ = weights(kept)
-    factor = unbiased_variance(np.ones(len(sizes)), sizes) if unbiased and len(sizes) else np.ones(len(sizes))
-    mean, var = initial
-    return _ended(weight, means, mean, np.ones(len(sizes))), _ended(weight, variances, var, factor)
+    factor = unbiased_variance(np.ones(len(sizes)), sizes) if unbiased and len(sizes) else 1.0
+    mean, var = (np.asarray(start, dtype=np.float64) for start in initial)
+    return _ended(weight, means, mean, 1.0), _ended(weight, variances, var, factor)
 
 
 def _ended(weight, rows, initial, factor):
-    """Where an average ends: its start, and the weighted ways from there to every value."""
-    end = np.zeros((*weight.shape[:-1], rows.shape[1])) + initial
+    """Where an average of ``factor * rows`` ends: its start, and the weighted ways from there to every value."""
+    taken = weight * factor
+    end = initial + (taken - weight).sum(axis=-1)[..., None] * initial + np.zeros(rows.shape[1])
     for at in range(0, len(rows), 512):  # a copy in float64 of all rows would be twice as large as they are
         some = slice(at, at + 512)
-        end += weight[..., some] @ (rows[some] * factor[some, None] - initial)
+        end += taken[..., some] @ (rows[some] - initial)
     return end
 
 
@@ -64,6 +65,8 @@ class Followed:
         Averages of the sizes of what went in.
     updates : float
         How many roundings are still remembered.
+    rounding : float
+        That of the coarsest numbers that went in.
     """
 
     mean: np.ndarray
@@ -71,6 +74,7 @@ class Followed:
     mean_size: np.ndarray
     var_size: np.ndarray
     updates: float = 0.0
+    rounding: float = 0.0
 
     @classmethod
     def start(cls, mean, var):
@@ -87,14 +91,15 @@ class Followed:
             mean_size, var_size = last_values(of_mean, of_var, sizes, kept, (self.mean_size, self.var_size))
         weight, left = weights(kept)
         remembered = np.divide(weight, 1 - kept, out=np.zeros_like(weight), where=kept != 1).sum()
-        return Followed(mean, var, mean_size, var_size, float(left * self.updates + remembered))
+        rounding = max(self.rounding, float(np.finfo(means.dtype).eps))
+        return Followed(mean, var, mean_size, var_size, float(left * self.updates + remembered), rounding)
 
-    def agrees(self, mean, var, rounding, stored):
-        """Whether buffers stand there: `rounding` is one of the rows, `stored` that of the buffers (0.008 in bfloat16).
+    def agrees(self, mean, var, stored):
+        """Whether buffers that are rounded to `stored` (0.008 in bfloat16) stand there.
 
         A hundred roundings are room for the statistics of a batch, which another kernel sums up in another order.
         """
-        room = (100 + 4 * self.updates) * rounding + 2 * stored
+        room = (100 + 4 * self.updates) * self.rounding + 2 * stored
         pairs = ((self.mean, mean, self.mean_size), (self.var, var, self.var_size))
         with np.errstate(all="ignore"):
             return all(

@@ -100,8 +100,10 @@ class Tap:
         self.name, self.layer, self.recorder = name, layer, recorder
         self.rows = []  # (mean, var, size, kept) of every update, still on the device
         self.count, self.arrays = 0, [None] * 4  # those that were fetched
-        self.start = self.followed = None  # the buffers before the first row; where they must stand now
-        self.mark, self.alarms = self._buffers() and _mark(*self._buffers()), 0  # what the last update left
+        self.start = self.followed = None  # the buffers before the first row; where they must stand after those fetched
+        buffers = self._buffers()
+        self.met = buffers and _copied(buffers)
+        self.mark, self.alarms = buffers and _mark(*buffers), 0  # what the last update left
         self.good, self.parted, self.trouble = 0, None, None
         self.seen, self.untaken, self.paused = 0, 0, False
         self.later_start = None
@@ -124,31 +126,35 @@ class Tap:
             if why := _unreadable(x):
                 self.trouble = self.trouble or f"a batch went through it {why}, where none can be noted"
                 return None
-            followed = running_mean is not None and not self.recorder.every
-            before = (running_mean.clone(), running_var.clone()) if followed else None
-            if before and not (self.rows or self.count):
-                self.start = before
-            elif before and self.alarms < _ALARMS and self._touched(running_mean, running_var):
-                self.alarms += 1
-                self.fetch(before, by_others=True)
-            return (*_moments(x), 1 - float(momentum) if buffers else self._would_keep()), before
+            if running_mean is not None and not self.recorder.every:
+                if not (self.rows or self.count):
+                    start = _copied((running_mean, running_var))
+                    self.start, self.followed = start, Followed.start(*start)
+                elif self.alarms < _ALARMS and self._touched(running_mean, running_var):
+                    self.alarms += 1
+                    self.fetch((running_mean, running_var), by_others=True)
+            return *_moments(x), 1 - float(momentum) if buffers else self._would_keep()
         except Exception as error:
             self._note_trouble(error)
 
-    def settle(self, noted, running_mean, running_var, failed):
+    def settle(self, row, running_mean, running_var, failed):
         """After the batch: after an exception (the user's own) the row stays only if the buffers took the batch in."""
         try:
-            row, before = noted
-            if failed and (before is None or _unmoved(before, running_mean, running_var)):
-                if self.rows and self.rows[-1] is row:
-                    self.rows.pop()
-                return
-            if running_mean is not None:
+            if failed and self.rows and self.rows[-1] is row and not self._taken_in(running_mean, running_var):
+                self.rows.pop()
+            if running_mean is not None and not failed:
                 self.mark = _mark(running_mean, running_var)
             if len(self.rows) >= _ROWS_ON_DEVICE:
                 self.fetch(self._buffers())
         except Exception as error:
             self._note_trouble(error)
+
+    def _taken_in(self, *buffers):
+        """Whether the buffers have left the place to which all rows but the last one lead."""
+        if self.followed is None:
+            return False
+        before = self.followed.after(*_stacked(self.rows[:-1])) if len(self.rows) > 1 else self.followed
+        return not before.agrees(*map(_to_numpy, buffers), _rounding(buffers[0]))
 
     def _note_trouble(self, error):
         self.trouble = self.trouble or f"a batch could not be noted ({type(error).__name__}: {error})"
@@ -159,37 +165,26 @@ class Tap:
         """Bring rows from the device, and compare where they lead with `buffers`."""
         if self.rows:
             try:
-                arrays, start, followed = self._fetched(self.rows)
+                new = _stacked(self.rows)
+                followed = self.followed and self.followed.after(*new)
+                arrays = [_grown(array, self.count, rows) for array, rows in zip(self.arrays, new)]
             except Exception as error:  # rows that outlived what they were made in, say
                 self.rows, self.parted = [], (self.count, f"{type(error).__name__} in reading its rows: {error}")
                 return
             # An interrupt finds all of it done or nothing: Python looks for signals at calls, and here is none.
-            new = len(self.rows)
-            count = self.count + new
-            self.arrays, self.start, self.followed, self.count, self.rows = arrays, start, followed, count, []
-            self.recorder.grown(2 * new * arrays[0][:1].nbytes)
+            count = self.count + len(new[0])
+            self.arrays, self.followed, self.count, self.rows = arrays, followed, count, []
+            self.recorder.grown(2 * new[0].nbytes)
         if self.parted or not self.count:
             return
         mean = var = None
         if self.followed:
             mean, var = map(_to_numpy, buffers)
-            rounding = np.finfo(self.arrays[0].dtype).eps
-            if not self.followed.agrees(mean, var, rounding, _rounding(buffers[0])):
+            if not self.followed.agrees(mean, var, _rounding(buffers[0])):
                 self.parted = (self.count if by_others else self.good), self._why(by_others)
                 return
         self.good = self.count
         self._forget(mean, var)
-
-    def _fetched(self, rows):
-        means, variances, sizes, kept = zip(*rows)
-        stack = sys.modules["torch"].stack
-        new = _to_numpy(stack(means)), _to_numpy(stack(variances)), np.array(sizes), np.array(kept)
-        start, followed = self.start, self.followed
-        if followed is None and start:
-            start = tuple(map(_to_numpy, start))
-            followed = Followed.start(*start)
-        arrays = [_grown(array, self.count, rows) for array, rows in zip(self.arrays, new)]
-        return arrays, start, followed and followed.after(*new)
 
     def _forget(self, mean, var):
         """Keep the last updates alone: the recording is then as if it had begun later, at the buffers of then."""
@@ -252,12 +247,14 @@ class Tap:
         if (self._counted() or 0) > self.seen:
             return (
                 f"the layer counted {self._counted()} batches, and the recorder saw {self.seen}: it ran where it "
-                "cannot be seen (torch.compile, torch.jit, SyncBatchNorm over processes, a copy that shares its "
-                "buffers), or a state with another count was loaded"
+                "cannot be seen (torch.compile, torch.jit, DataParallel, SyncBatchNorm over processes, a copy that "
+                "shares its buffers), or something wrote to its buffers and its counter (a state loaded, a teacher or "
+                "an average that takes over buffers)"
             )
         return (
             "something other than its training wrote to them (a state loaded, a reset, write_back, update_bn, a "
-            "broadcast, a teacher that follows)" + ("" if by_others else ", at one of the updates after that one")
+            "broadcast, a teacher that follows, a batch norm that is not torch.nn.functional's)"
+            + ("" if by_others else ", at one of the updates after that one")
         )
 
     def _why_nothing(self):
@@ -271,7 +268,7 @@ class Tap:
         buffers = self._buffers()
         if (self._counted() or 0) > 0 and buffers:
             return 0, self._why(True)
-        if buffers and self.mark and self._touched(*buffers):
+        if buffers and self.met and not all(map(np.array_equal, self.met, _copied(buffers))):
             return 0, "its buffers moved, but no batch of it passed torch.nn.functional.batch_norm, where it is noted"
         return None  # never called in training mode: an empty history says so itself
 
@@ -280,7 +277,7 @@ class Tap:
     def _buffers(self):
         buffers = self.layer._buffers.get("running_mean"), self.layer._buffers.get("running_var")
         lazy = getattr(self.layer, "has_uninitialized_params", bool)()
-        return None if lazy or any(buffer is None for buffer in buffers) else buffers
+        return None if lazy or any(buffer is None or buffer.is_meta for buffer in buffers) else buffers
 
     def _touched(self, running_mean, running_var):
         ours, now = self.mark, _mark(running_mean, running_var)
@@ -364,7 +361,7 @@ def _noted(original):
             failed = True
             try:
                 # First the row, then the batch: an interrupt in between is found out by the buffers.
-                for tap, (row, _) in noted:
+                for tap, row in noted:
                     tap.rows.append(row)
                 output = call()
                 failed = False
@@ -386,7 +383,7 @@ def _moments(x):
     x = x.detach()  # no_grad would do as well, but an interrupt in it can leave it on in the user's program
     if x.dtype in (torch.float16, torch.bfloat16):
         x = x.float()
-    if x.device.type in ("cpu", "cuda"):
+    if x.is_cpu or x.is_cuda:
         # What batch norm calls itself: the very same numbers, in a fraction of the time of var_mean.
         mean, var = torch.batch_norm_update_stats(x, None, None, 0.0)
     else:
@@ -432,8 +429,15 @@ def _mark(running_mean, running_var):
         return running_mean, running_var, 0, 0
 
 
-def _unmoved(before, *buffers):
-    return all(bool((old == new).all()) for old, new in zip(before, buffers))
+def _stacked(rows):
+    """Rows (mean, var, size, kept) as four arrays."""
+    means, variances, sizes, kept = zip(*rows)
+    stack = sys.modules["torch"].stack
+    return _to_numpy(stack(means)), _to_numpy(stack(variances)), np.array(sizes), np.array(kept)
+
+
+def _copied(buffers):
+    return tuple(_to_numpy(buffer).copy() for buffer in buffers)
 
 
 def _rounding(buffer):

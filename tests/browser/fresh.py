@@ -30,6 +30,8 @@ from bn_teach.lessons.tracking_accuracy.picture import picture as race_picture
 from bn_teach.lessons.two_modes.experiment import predict_both_ways
 from bn_teach.lessons.two_modes.explorer import DRAWS
 from bn_teach.lessons.two_modes.picture import picture as two_modes_picture
+from bn_teach.lessons.when_training_reads.experiment import Setting, compare
+from bn_teach.lessons.when_training_reads.picture import picture as training_reads_picture
 from bn_teach.lessons.whose_statistics import weights as changed_weights
 from bn_teach.lessons.whose_statistics.changed import CONFIGS, change_weights
 from bn_teach.lessons.whose_statistics.experiment import bench
@@ -145,6 +147,15 @@ def weights_changed(explorer):
     return changed_weights.picture(state, change_weights(run, state.change))
 
 
+def training_reads(explorer):
+    state = explorer.state
+    config = replace(explorer.config, batch_size=state.batch_size, seed=state.seed)
+    ramp = round(state.ramp * (config.steps - state.start))
+    limits = {"start": state.start, "ramp": ramp, "r_max": state.r_max, "d_max": state.d_max}
+    setting = Setting(config, state.reader, state.momentum, state.other, **limits)
+    return training_reads_picture(compare(explorer.dataset, setting))
+
+
 def prediction(asked):
     if not asked.commit.disabled:
         return Picture({}, {}, "")
@@ -163,6 +174,7 @@ DRAWN = {
     bn_teach.PaperFigure: paper,
     bn_teach.WhoseStatisticsExplorer: whose_statistics,
     bn_teach.ChangedWeightsExplorer: weights_changed,
+    bn_teach.TrainingReadsExplorer: training_reads,
     bn_teach.ValleyFigure: lambda shown: valley.picture(shown.swept, shown.live),
     bn_teach.Prediction: prediction,
 }

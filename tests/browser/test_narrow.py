@@ -12,6 +12,7 @@ CELL = """from bn_teach import (
     PaperFigure,
     RecorderExplorer,
     RunningStatisticsExplorer,
+    TrainingReadsExplorer,
     TwoModesExplorer,
     WhoseStatisticsExplorer,
 )
@@ -30,6 +31,7 @@ SHOWN = (
     "RecorderExplorer(load_example().recorded)",
     "WhoseStatisticsExplorer(**small)",
     "ChangedWeightsExplorer()",
+    "TrainingReadsExplorer(**small)",
 )
 # A window as wide as a screen of 1366 pixels at 100, 125, 150 and 200 %, a tablet upright, and one between.
 WIDTHS = (1366, 1093, 1024, 911, 768, 683)

@@ -1,3 +1,4 @@
+import tracemalloc
 from dataclasses import FrozenInstanceError
 from importlib import resources
 
@@ -52,12 +53,111 @@ def test_changing_the_arrays_it_was_made_of_does_not_change_a_dataset():
 
 
 @pytest.mark.parametrize(
-    ("given_dtype", "kept"), [("float32", "float32"), ("float64", "float64"), ("uint8", "float64")]
+    ("given_dtype", "kept"),
+    [
+        ("float32", "float32"),
+        ("float64", "float64"),
+        ("int64", "float64"),
+        ("uint8", "float32"),
+        ("float16", "float32"),
+    ],
 )
-def test_floats_keep_their_precision_and_integers_become_float64(given_dtype, kept):
-    dataset = Dataset(X[:6].astype(given_dtype), Y[:6], X[6:], Y[6:], "mine")
-    assert dataset.train_x.dtype == kept
-    assert dataset.train_y.dtype == np.int64
+def test_floats_keep_their_precision_and_what_is_smaller_becomes_the_smallest_float_that_holds_it(given_dtype, kept):
+    x = X.astype(given_dtype)
+    for dataset in (Dataset(x[:6], Y[:6], x[6:], Y[6:], "mine"), Dataset.from_arrays(x, Y)):
+        assert dataset.train_x.dtype == kept
+        assert dataset.train_y.dtype == np.int64
+    np.testing.assert_array_equal(Dataset(x[:6], Y[:6], x[6:], Y[6:], "mine").train_x, X[:6])
+
+
+def test_arrays_that_somebody_else_can_still_write_are_copied():
+    x = X.copy()
+    view = x[:6]
+    view.flags.writeable = False
+    dataset = Dataset(view, Y[:6], X[6:], Y[6:], "mine")
+    x[:] = 0
+    np.testing.assert_array_equal(dataset.train_x, X[:6])
+
+
+def test_bytes_take_little_more_than_the_floats_that_they_become():
+    x, y = np.zeros((4000, 784), np.uint8), np.arange(4000) % 10
+    tracemalloc.start()
+    dataset = Dataset.from_arrays(x, y)
+    kept, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert dataset.train_x.nbytes + dataset.validation_x.nbytes == 4 * x.nbytes
+    assert kept < 4.1 * x.nbytes
+    assert peak < 6 * x.nbytes
+
+
+# Arrays that are something else
+
+
+class Table(dict):
+    """As much of a DataFrame as counts here: columns by name, an array of all of them."""
+
+    columns = property(tuple)
+
+    def __array__(self, dtype=None, copy=None):
+        return np.stack([np.asarray(column) for column in self.values()], axis=1)
+
+
+ALL = np.arange(8.0)
+
+
+@pytest.mark.parametrize(
+    ("x", "error", "message"),
+    [
+        (np.ma.masked_greater(X, 20), TypeError, "x must be an array of real numbers, got a masked array: leave out"),
+        (
+            Table(a=ALL, kind=["x"] * 8),
+            TypeError,
+            "x must be an array of real numbers, got something else in column",
+        ),
+        (Table(a=ALL, b=ALL * np.nan), ValueError, "x must be finite everywhere, got NaN or infinity in column 'b'"),
+        (
+            Table(dict.fromkeys(range(4), ALL * np.nan)),
+            ValueError,
+            "x must be finite everywhere, got NaN or infinity in columns 0, 1, 2, ...",
+        ),
+    ],
+)
+def test_what_is_wrong_with_the_examples_is_named(x, error, message):
+    with pytest.raises(error) as caught:
+        Dataset.from_arrays(x, Y)
+    assert str(caught.value).startswith(message)
+
+
+def test_a_table_of_numbers_is_an_array():
+    dataset = Dataset.from_arrays(Table(a=ALL, b=-ALL), Y)
+    np.testing.assert_array_equal(dataset.train_x[:, 0], -dataset.train_x[:, 1])
+
+
+def test_masked_labels_are_refused():
+    with pytest.raises(TypeError, match="y must be a whole number .*, got a masked array"):
+        Dataset.from_arrays(X, np.ma.masked_equal(Y, 2))
+
+
+@pytest.mark.parametrize(
+    ("labels", "said"),
+    [
+        (1990 + np.arange(6000) % 31, "31 different ones up to 2020 in 6000 examples: are they years, ids,"),
+        (np.arange(500), "500 different ones up to 499 in 500 examples: are they years"),
+        (10_000 + np.arange(500) * 3, "500 different ones up to 11497 in 500 examples"),
+    ],
+    ids=["years", "rows", "ids"],
+)
+def test_labels_that_are_no_classes_are_asked_about(labels, said):
+    x = np.zeros((len(labels), 1))
+    with pytest.raises(ValueError, match=said):
+        Dataset.from_arrays(x, labels)
+    if len(np.unique(labels)) < 100:
+        assert Dataset.from_arrays(x, np.unique(labels, return_inverse=True)[1]).num_classes == 31
+
+
+@pytest.mark.parametrize("labels", [np.arange(2000) % 1000, np.repeat([3, 8], 10), np.arange(40)])
+def test_many_classes_and_missing_ones_are_no_reason_to_ask(labels):
+    assert Dataset.from_arrays(np.zeros((len(labels), 1)), labels).num_classes == labels.max() + 1
 
 
 # Splitting arrays

@@ -383,6 +383,20 @@ def test_running_averages_as_another_framework_keeps_them_take_a_batch_of_one():
         keep_running_averages(float64_network(hidden=(5,)))(x)
 
 
+def test_layers_of_ones_own_take_the_place_of_memoryless_batch_norm():
+    class Louder(BatchNorm):
+        pass
+
+    network = float64_network(hidden=(5, 4), eps=0.1)
+    averaging = keep_running_averages(network, like=Louder, momentum=0.5)
+    layers = averaging.layers[1::3]
+    assert [(type(layer), layer.num_features, layer.eps, layer.momentum) for layer in layers] == [
+        (Louder, 5, 0.1, 0.5),
+        (Louder, 4, 0.1, 0.5),
+    ]
+    assert all(layer.gamma is norm.gamma for layer, norm in zip(layers, network.norms))
+
+
 def test_the_network_switches_the_modes_of_layers_that_have_one():
     network, x = keep_running_averages(float64_network(hidden=(5, 4)), momentum=0.5), normal(6, 4)
     norms = [layer for layer in network.layers if isinstance(layer, BatchNorm)]

@@ -1,5 +1,6 @@
 import math
 import pickle
+import re
 from dataclasses import FrozenInstanceError, asdict, fields, replace
 
 import numpy as np
@@ -10,7 +11,16 @@ from bn_teach.batchnorm import BatchNorm, batch_norm_forward, batch_norm_inferen
 from bn_teach.data import Dataset, minibatches
 from bn_teach.network import cross_entropy
 from bn_teach.replay import replay
-from bn_teach.training import TrainingConfig, TrainingDiverged, live_losses, train, train_live
+from bn_teach.training import (
+    TrainingConfig,
+    TrainingDiverged,
+    learn,
+    live_losses,
+    train,
+    train_live,
+    untrained,
+    watched,
+)
 
 SMALL = TrainingConfig(batch_size=8, steps=25, hidden=(7, 5), seed=3)
 
@@ -238,6 +248,30 @@ def test_training_does_not_depend_on_momentum(clouds, recording, momentum):
     assert live_losses(clouds, SMALL, momentum=momentum) == recording.loss.tolist()
 
 
+def test_learn_takes_any_network_and_any_mini_batches(clouds, recording):
+    usual = [loss for loss, _ in learn(untrained(clouds, SMALL), clouds, SMALL)]
+    assert usual == recording.loss.tolist()
+    rows, seen = [np.arange(0, 8), np.arange(8, 20)], []
+    with watched(lambda step, steps: seen.append((step, steps))):
+        losses = [loss for loss, _ in learn(untrained(clouds, SMALL), clouds, replace(SMALL, steps=2), rows)]
+    network = untrained(clouds, SMALL)
+    for chosen, loss in zip(rows, losses):
+        expected, dscores = cross_entropy(network(clouds.train_x[chosen].astype("float32")), clouds.train_y[chosen])
+        assert loss == expected
+        network.backward(dscores)
+        network.descend(SMALL.learning_rate)
+    assert seen == [(1, 2), (2, 2)]
+
+
+def test_a_layer_without_parameters_learns_nothing(clouds):
+    network = untrained(clouds, SMALL)
+    network.layers[0].parameters = ()
+    before = network.layers[0].weight.copy(), network.layers[-1].weight.copy()
+    list(learn(network, clouds, SMALL))
+    np.testing.assert_array_equal(network.layers[0].weight, before[0])
+    assert not np.array_equal(network.layers[-1].weight, before[1])
+
+
 def test_train_live_really_keeps_running_averages(clouds, recording):
     for t, (_, network) in enumerate(train_live(clouds, SMALL, momentum=0.5, unbiased=False)):
         layer = network.layers[1]
@@ -456,6 +490,14 @@ def test_divergence_tells_the_step_and_keeps_what_came_before(clouds, case):
     assert all(np.isfinite(array).all() for array in arrays_of(run).values())
     assert f"diverged at step {error.step}" in str(error)
     assert "learning_rate" in str(error)
+
+
+@pytest.mark.parametrize("batch_norm", [True, False])
+def test_data_that_are_too_large_are_not_blamed_on_the_learning_rate(clouds, batch_norm):
+    huge = Dataset(clouds.train_x * 1e30, clouds.train_y, clouds.validation_x * 1e30, clouds.validation_y, "huge")
+    message = str(diverged(huge, batch_norm=batch_norm))
+    assert re.search(r"Scale the data .*: values in train_x are as large as \d\.\d+e\+3\d\.$", message)
+    assert "learning_rate" not in message
 
 
 def test_what_came_before_divergence_is_the_ordinary_run(clouds):

@@ -9,6 +9,7 @@ import pytest
 
 from bn_teach.batchnorm import BatchNorm
 from bn_teach.frameworks import FRAMEWORKS, kept_fraction
+from bn_teach.network import build_network, cross_entropy, keep_running_averages
 from bn_teach.running import exponential_moving_average
 
 jax = pytest.importorskip("jax")
@@ -114,6 +115,38 @@ def test_running_statistics_over_200_steps(shape, dtype, mode, momentum, stream,
     told(f"{mode}: mean, 200 steps", *zip(*means))
     told(f"{mode}: variance, 200 steps", *zip(*variances))
     agree(dtype, bound + freed(momentum))(f"{mode}: y in inference", ours.eval()(x), theirs.eval()(x))
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_losses_of_a_network_over_20_steps_of_training(mode, agree):
+    rng, rate = np.random.default_rng(0), 0.1
+    batches = [(rng.normal(size=(8, 4)), rng.integers(0, 3, 8)) for _ in range(20)]
+    network = build_network(4, 3, hidden=(C, C), dtype="float64")
+    weights = [jax.numpy.asarray(layer.weight) for layer in network.layers[::3]], jax.numpy.zeros(3)
+    theirs = [EquinoxLayer(mode) for _ in range(2)]
+    arrays, rest = zip(*(equinox.partition(one.layer, equinox.is_inexact_array) for one in theirs))
+    states = [one.state for one in theirs]
+
+    def loss_of(learnt, states, x, y):
+        (*hidden, last), bias = learnt[0]
+        after = []
+        for weight, own, fixed, state in zip(hidden, learnt[1], rest, states):
+            x, state = pure(equinox.combine(own, fixed), state, x @ weight)
+            x, after = jax.numpy.maximum(x, 0), [*after, state]
+        scores = jax.nn.log_softmax(x @ last + bias)
+        return -scores[jax.numpy.arange(len(y)), y].mean(), after
+
+    ours, learnt, losses = keep_running_averages(network, like=f"equinox_{mode}"), (weights, list(arrays)), []
+    for x, y in batches:
+        loss, dscores = cross_entropy(ours(x), y)
+        ours.backward(dscores)
+        ours.descend(rate)
+        (expected, states), gradients = jax.value_and_grad(loss_of, has_aux=True)(
+            learnt, states, jax.numpy.asarray(x), y
+        )
+        learnt = jax.tree_util.tree_map(lambda value, gradient: value - rate * gradient, learnt, gradients)
+        losses.append((loss, float(expected)))
+    agree("float64")(f"{mode}: losses, 20 steps", *zip(*losses))
 
 
 @pytest.mark.parametrize("mode", MODES)

@@ -12,6 +12,7 @@ import pytest
 
 from bn_teach.batchnorm import BatchNorm
 from bn_teach.frameworks import FRAMEWORKS, kept_fraction
+from bn_teach.lessons.when_training_reads.layers import BatchRenorm
 
 torch = pytest.importorskip("torch", reason="Keras needs a backend that has gradients: install torch")
 os.environ["KERAS_BACKEND"] = "torch"
@@ -109,6 +110,81 @@ def test_an_empty_batch_that_makes_kerass_variance_nan_is_refused_by_ours():
     assert np.isnan(to_numpy(theirs.moving_variance)).all()
     with pytest.raises(ValueError, match=r"x must not be empty, got shape \(0, 5\)"):
         BatchNorm.like("keras", C)(np.ones((0, C)))
+
+
+# Batch Renormalization. The limits of Keras stand still; ours may open slowly (`start`, `ramp`).
+
+
+LIMITS = {"open": (1e6, 1e6), "usual": (3.0, 5.0), "narrow": (1.1, 0.1), "closed": (1.0, 0.0)}
+renorm = pytest.mark.skipif(not hasattr(keras.layers.BatchNormalization(), "renorm"), reason="this Keras has no renorm")
+
+
+def renorm_layers(shape, limits, momentum):
+    r_max, d_max = LIMITS[limits]
+    ours = BatchRenorm(C, r_max=r_max, d_max=d_max, momentum=momentum, eps=FRAMEWORKS["keras"].eps)
+    clipping = {"rmax": r_max, "rmin": 1 / r_max, "dmax": d_max}
+    theirs = keras_layer(shape, renorm=True, renorm_clipping=clipping, renorm_momentum=momentum, momentum=momentum)
+    return ours, theirs
+
+
+@renorm
+@pytest.mark.parametrize("before", [0, 1, 3], ids="after {} batches".format)
+@pytest.mark.parametrize("limits", LIMITS)
+def test_renorm_forward_and_gradients(shape, limits, before, draw, agree, rounding):
+    x, gamma, beta, dy = draw(shape, "float32")
+    others = [draw(shape, "float32", seed)[0] for seed in range(1, before + 1)]
+    agree = agree("float32", rounding(x, *others, updates=before, fast_variance=True))
+
+    ours, theirs = renorm_layers(shape, limits, 0.7)
+    ours.gamma, ours.beta = gamma, beta
+    theirs.gamma.assign(gamma)
+    theirs.beta.assign(beta)
+    for other in others:
+        ours(other)
+        theirs(channels_last(other), training=True)
+    y = ours(x)
+    dx = ours.backward(dy)
+    x_keras = channels_last(x).requires_grad_()
+    y_keras = theirs(x_keras, training=True)
+    y_keras.backward(channels_last(dy))
+
+    agree("renorm: y", y, channels_first(y_keras))
+    agree("renorm: dx", dx, channels_first(x_keras.grad))
+    agree("renorm: dgamma", ours.dgamma, theirs.gamma.value.grad)
+    agree("renorm: dbeta", ours.dbeta, theirs.beta.value.grad)
+
+
+@renorm
+@pytest.mark.parametrize("momentum", MOMENTA)
+def test_renorm_averages_and_corrections_over_200_steps(shape, momentum, stream, agree, rounding):
+    batches = stream("float32")
+    bound = rounding(*batches, updates=200, fast_variance=True)
+    agree, near = (
+        agree("float32", bound),
+        agree("float32", 4 * bound),
+    )  # r and d: a ratio of two, of which d is a difference
+
+    ours, theirs = renorm_layers(shape, "usual", momentum)
+    kept, corrections = [], []
+    for x in batches:
+        mean, variance = theirs._moments(channels_last(x), None)
+        r, d, _, _ = theirs._renorm_correction_and_moments(mean, variance)
+        ours(x)
+        corrections.append(((ours.r, r.detach().numpy()), (ours.d, d.detach().numpy())))
+        theirs(channels_last(x), training=True)
+        kept.append(
+            (
+                (ours.running_mean, to_numpy(theirs.renorm_mean)),
+                (ours.running_std, to_numpy(theirs.renorm_stddev)),
+                (ours.running_mean, to_numpy(theirs.moving_mean)),
+                (ours.running_var, to_numpy(theirs.moving_variance)),
+            )
+        )
+    for what, pairs in zip(("mean", "std", "mean read", "variance read"), zip(*kept)):
+        agree(f"renorm: {what}, 200", *zip(*pairs))
+    for what, pairs in zip("rd", zip(*corrections)):
+        near(f"renorm: {what}, 200", *zip(*pairs))
+    agree("renorm: y in inference", ours.eval()(x), channels_first(theirs(channels_last(x), training=False)))
 
 
 def channels_last(x):

@@ -5,6 +5,7 @@ import pickle
 import subprocess
 import sys
 import threading
+import time
 import warnings
 from contextlib import suppress
 
@@ -256,6 +257,71 @@ def test_whatever_else_a_loop_does_the_replay_is_right(loop):
         own(recorded, name, of=model.get_submodule(name))
 
 
+def test_adversarial_training_that_switches_tracking_off():
+    model = nn.Sequential(nn.Linear(1, 1), nn.BatchNorm1d(1), nn.Linear(1, 1))
+    with record_torch(model) as recorded:
+        for _ in range(3):
+            model(X)
+            model[1].track_running_stats = False
+            direction = torch.randn_like(X).requires_grad_()
+            model(X + direction).sum().backward()
+            model[1].track_running_stats = True
+    assert direction.grad is not None
+    assert len(recorded.history["1"]) == 3
+    own(recorded, "1", of=model[1])
+
+
+def test_stochastic_weight_averaging_is_right_for_the_model_and_named_for_the_average():
+    model = nn.Sequential(nn.BatchNorm1d(1))
+    averaged = torch.optim.swa_utils.AveragedModel(model)
+    with record_torch(model) as recorded, record_torch(averaged) as of_average:
+        for step in range(3):
+            model(X + step)
+            averaged.update_parameters(model)
+            averaged(X - step)
+    own(recorded, "0", of=model[0])
+    with pytest.raises(ValueError, match="after update 1 of 2 they part: .* or an average that takes over buffers"):
+        of_average.own("module.0")  # its buffers are copied from the model at every update
+
+
+def test_a_model_converted_to_double_is_followed():
+    layer = nn.BatchNorm1d(1)
+    with record_torch(layer) as recorded:
+        layer(X / 3)
+        layer.double()
+        for _ in range(3):
+            layer(X.double() / 3)
+    own(recorded, of=layer)
+    assert recorded.check() == {}
+
+
+@pytest.mark.skipif(not torch.distributed.is_available(), reason="built without torch.distributed")
+@pytest.mark.filterwarnings("ignore::UserWarning:torch.*", "ignore::FutureWarning")
+def test_distributed_data_parallel_broadcasts_buffers_and_changes_nothing_in_the_first_process(tmp_path):
+    model = nn.Sequential(nn.Linear(1, 1), nn.BatchNorm1d(1))
+    store = torch.distributed.FileStore(str(tmp_path / "store"), 1)
+    torch.distributed.init_process_group("gloo", store=store, rank=0, world_size=1)
+    try:
+        everywhere = nn.parallel.DistributedDataParallel(model)
+        with record_torch(everywhere) as recorded:
+            for step in range(12):  # more than there are alarms
+                everywhere(X + step).sum().backward()
+    finally:
+        torch.distributed.destroy_process_group()
+    assert recorded.layers == ("module.1",)
+    own(recorded, "module.1", of=model[1])
+
+
+def test_buffers_that_another_process_broadcasts_are_named():
+    layer = nn.BatchNorm1d(1)
+    with record_torch(layer) as recorded:
+        for step in range(3):
+            layer.running_mean.copy_(torch.full((1,), float(step)))  # what the first process has
+            layer(X)
+    with pytest.raises(ValueError, match="after update 1 of 2 they part: something other .* broadcast"):
+        recorded.own("")
+
+
 def test_a_state_loaded_before_the_first_batch_is_where_the_replay_starts():
     trained, layer = nn.BatchNorm1d(1), nn.BatchNorm1d(1)
     trained(X)
@@ -268,12 +334,20 @@ def test_a_state_loaded_before_the_first_batch_is_where_the_replay_starts():
 # Kinds that are named, each with its reason. The loop goes on.
 
 
-def compiled(model):
-    torch.compile(model, backend="eager", fullgraph=True)(X)
-
-
 def scripted(model):
     torch.jit.script(model)(X)
+
+
+def replica(model):
+    one = model[0]._replicate_for_data_parallel()  # as DataParallel does it for its first device
+    one._parameters = dict(model[0]._parameters)
+    one._buffers = {name: buffer.detach() for name, buffer in model[0]._buffers.items()}
+    one(X)
+
+
+def teacher(model):
+    for buffer, of_student in zip(model.buffers(), two_layers().buffers()):
+        buffer.copy_(of_student)
 
 
 def traced(model):
@@ -306,8 +380,12 @@ def reset(model):
 @pytest.mark.parametrize(
     ("loop", "why"),
     [
-        (compiled, r"the layer counted 3 batches, and the recorder saw 2: it ran where it cannot be seen \(torch.comp"),
-        (scripted, "the layer counted 3 batches, and the recorder saw 2"),
+        (
+            scripted,
+            r"the layer counted 3 batches, and the recorder saw 2: it ran where it cannot be seen \(torch.com",
+        ),
+        (replica, "the layer counted 3 batches, and the recorder saw 2: .*DataParallel"),
+        (teacher, "after update 1 of 2 they part: something other than its training wrote to them .*a teacher"),
         (traced, "a batch went through it in torch.jit.trace, where none can be noted"),
         (other_buffers, "after update 2 of 3 they part: it was given other buffers"),
         (half_precision, "they are kept in torch.bfloat16, which rounds small changes away"),
@@ -317,7 +395,7 @@ def reset(model):
         (lambda model: model.append(nn.BatchNorm1d(1)), None),
     ],
 )
-@pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning", "ignore::torch.jit.TracerWarning")
+@pytest.mark.filterwarnings("ignore:.*torch.jit", "ignore::torch.jit.TracerWarning")
 def test_what_cannot_be_replayed_is_named_with_the_reason(loop, why):
     model = two_layers()
     with record_torch(model) as recorded:
@@ -334,17 +412,57 @@ def test_what_cannot_be_replayed_is_named_with_the_reason(loop, why):
         recorded.own("0")
 
 
-def test_what_never_passes_where_it_is_noted_is_not_said_to_be_unused():
-    class ByArithmetic(nn.BatchNorm1d):
-        def forward(self, x):
-            with torch.no_grad():
-                self.running_mean.lerp_(x.mean(0), self.momentum)
-            return x - x.mean(0)
+class ByArithmetic(nn.BatchNorm1d):
+    def forward(self, x):
+        with torch.no_grad():
+            self.running_mean.lerp_(x.mean(0), self.momentum)
+        return x - x.mean(0)
 
-    layer = ByArithmetic(1)
+
+class Imported(nn.BatchNorm1d):
+    batch_norm = staticmethod(nn.functional.batch_norm)  # from torch.nn.functional import batch_norm
+
+    def forward(self, x):
+        return self.batch_norm(x, self.running_mean, self.running_var, training=True)
+
+
+class Below(nn.BatchNorm1d):
+    def forward(self, x):  # this leaves no version behind
+        return torch.batch_norm(x, None, None, self.running_mean, self.running_var, True, 0.1, 1e-5, False)
+
+
+@pytest.mark.parametrize("kind", [ByArithmetic, Imported, Below])
+def test_what_never_passes_where_it_is_noted_is_not_said_to_be_unused(kind):
+    layer = kind(1)
     with record_torch(layer) as recorded:
         layer(X)
     assert "its buffers moved, but no batch of it passed torch.nn.functional.batch_norm" in recorded.check()[""]
+
+
+def test_compiled_code_is_recorded_or_named():
+    model = two_layers()
+    with record_torch(model) as recorded:
+        model(X)
+        torch.compile(model, backend="eager", fullgraph=True)(X)
+        model(X)
+    if why := recorded.check().get("0"):  # PyTorch 2.4 goes where it is noted, later versions do not
+        assert "the layer counted 3 batches, and the recorder saw 2: it ran where it cannot be seen (torch.comp" in why
+    else:
+        own(recorded, "0", of=model[0])
+
+
+def test_a_model_without_values_is_named_until_it_has_some():
+    with torch.device("meta"):
+        model = two_layers()
+    with record_torch(model) as recorded:
+        model(X.to("meta"))
+        assert "a batch went through it as a Tensor without values" in recorded.check()["0"]
+        model.to_empty(device="cpu")
+        for layer in model:
+            layer.reset_parameters()
+        model(X)
+    own(recorded, "0", of=model[0])
+    assert recorded.check() == {}
 
 
 def test_a_layer_without_buffers_in_vmap_is_named():
@@ -422,6 +540,19 @@ def test_reading_from_another_thread_loses_nothing():
     assert [count for count, _ in looks] == sorted(count for count, _ in looks)
     assert all(set(named) <= ({"0", "1"} if count == 0 else set()) or count < 2 for count, named in looks)
     own(recorded, "1", of=model[1])
+
+
+def test_reading_at_every_step_costs_the_same_late_as_early():
+    layer, spent = nn.BatchNorm1d(8), []
+    x = torch.randn(16, 8)
+    with record_torch(layer) as recorded:
+        for _ in range(4000):
+            layer(x)
+            before = time.thread_time()
+            len(recorded.history[""])
+            spent.append(time.thread_time() - before)
+    # If every look went through all rows, the last quarter would take seven times the first one.
+    assert np.median(spent[3000:]) < 3 * np.median(spent[:1000])
 
 
 def test_a_bounded_recording_is_one_that_began_later():
@@ -539,6 +670,15 @@ class Loop:
     def empty(self):
         self.model(torch.zeros(0, 3))
 
+    def fail(self):
+        def hook(*_):
+            raise ZeroDivisionError("the user's own")
+
+        hook = self.layer().register_forward_hook(hook)
+        with suppress(ZeroDivisionError):
+            self.model(self.batch())
+        hook.remove()
+
     # Rarer, because they name a layer for good.
 
     def load(self):
@@ -554,12 +694,17 @@ class Loop:
         else:
             write_back(layer, {"": (np.ones(3), np.full(3, 2.0))})
 
+    def convert(self):
+        self.model.double()
+        self.model(self.batch().double())
+        self.model.float()  # which rounds the buffers once more
+
     def replace(self):
         self.model[7] = nn.BatchNorm1d(3)
 
     OFTEN = (train, train, train, train, several_calls, checkpointed, evaluate, set_momentum, freeze, track, refused,
-             save, empty)  # fmt: skip
-    SELDOM = (load, write, replace)
+             save, empty, fail)  # fmt: skip
+    SELDOM = (load, write, convert, replace)
 
     def go(self, steps, seldom):
         for _ in range(steps):

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -147,6 +148,17 @@ def test_the_last_values_are_the_end_of_the_replay(history, estimator, unbiased)
         ended = TorchRecording({"a": history}).statistics(p, **options)["a"]
         replayed = [rows[-1] for rows in replay_statistics(history, p, **options)]
         np.testing.assert_allclose(ended, replayed, rtol=1e-10, atol=1e-12)
+
+
+def test_a_report_takes_little_memory_beyond_the_rows():
+    wide = LayerHistory(np.ones((2000, 2048), np.float32), np.ones((2000, 2048), np.float32), np.full(2000, 49))
+    recorded = TorchRecording({"wide": wide}, {"wide": (np.ones(2048), np.ones(2048))})
+    tracemalloc.start()
+    report(recorded)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    # 512 rows at a time, in float64, with a copy or two: one wide layer stands for all, which come one by one.
+    assert peak < 3 * 512 * 2048 * 8 < wide.means.nbytes + wide.variances.nbytes
 
 
 def test_one_bad_layer_does_not_refuse_the_others():

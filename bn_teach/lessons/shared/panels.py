@@ -12,6 +12,7 @@ DEBIASED, CUMULATIVE, POPULATION = "#8A63D2", "#C4568B", "#A6761D"
 START, BEST = "#A24BB8", "#AD7F00"  # what the initial value still weighs; the momentum that would be best
 FIXED = "#C20A8B"  # a run after its fix
 WITHOUT = "#B3325C"  # a network without batch norm
+REPLAYED = "#DD4477"  # what a recording says of a training that it is not of
 ESTIMATOR_STYLES = {  # colour and dash, in the order of `bn_teach.replay.ESTIMATORS`
     "ema": (RUNNING, "solid"),
     "debiased": (DEBIASED, "10px,3px"),

@@ -90,6 +90,10 @@ class TrainingExplorer(Explorer):
         """Compute what is remembered beside a recording, as a tuple; for subclasses, on the training thread."""
         return ()
 
+    def _run(self, config):
+        """Train what a config describes, and return what is remembered; for subclasses, on the training thread."""
+        return train(self.dataset, config)
+
     def _config_of(self, state):
         return replace(self.config, batch_size=state.batch_size, learning_rate=state.learning_rate, seed=state.seed)
 
@@ -124,7 +128,7 @@ class TrainingExplorer(Explorer):
     def _record(self, config, cancelled):
         try:
             with self._progress.watching(cancelled):
-                recording = train(self.dataset, config)
+                recording = self._run(config)
         except Cancelled:
             return
         except TrainingDiverged as error:

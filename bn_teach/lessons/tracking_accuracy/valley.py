@@ -5,27 +5,15 @@ Runs of one's own can lie on it as points, to be seen among the others.
 
 import numpy as np
 
-from bn_teach.lessons.shared.panels import (
-    BATCH,
-    CUMULATIVE,
-    DEBIASED,
-    EXACT,
-    OWN,
-    POPULATION,
-    RUNNING,
-    Picture,
-    line,
-    panels,
-    see_through,
-)
+from bn_teach.lessons.shared.panels import EXACT, Picture, line, panels, see_through
 
-_STYLES = (  # one for each batch size, in colours that can be told apart
-    (RUNNING, "solid"),
-    (CUMULATIVE, "10px,3px"),
-    (OWN, "dot"),
-    (DEBIASED, "dashdot"),
-    (POPULATION, "8px,2px,2px,2px"),
-    (BATCH, "3px,3px"),
+_STYLES = (  # one for each batch size, in colours that mean nothing else in any lesson
+    ("#1199AA", "solid"),
+    ("#779900", "10px,3px"),
+    ("#7788FF", "dot"),
+    ("#FF5555", "dashdot"),
+    ("#886644", "8px,2px,2px,2px"),
+    ("#FF11BB", "3px,3px"),
 )
 
 

@@ -1,6 +1,6 @@
 """What becomes of training in a framework that reads its averages while it trains.
 
-16 seeds take some minutes, so what they gave comes with the package (`load_equinox`). ``python tools/equinox.py``
+16 seeds take some minutes, so what they gave comes with the package (`load_equinox`). ``python tools/equinox_modes.py``
 measures and writes it again.
 """
 

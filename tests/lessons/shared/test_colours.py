@@ -27,6 +27,7 @@ from bn_teach.lessons.the_paper import picture as paper
 from bn_teach.lessons.tracking_accuracy import picture as race
 from bn_teach.lessons.tracking_accuracy import valley
 from bn_teach.lessons.two_modes import picture as two_modes
+from bn_teach.lessons.when_training_reads import picture as training_reads
 
 ENOUGH, CONTRAST = 10.0, 3.0
 PAGES = {"light": "#ffffff", "dark": "#111111"}
@@ -36,7 +37,7 @@ DEFICIENCIES = {
     "deutan": [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]],
     "tritan": [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.303900]],
 }
-MODULES = (batch_statistics, clinic, momentum, paper, race, running_statistics, two_modes, weights)
+MODULES = (batch_statistics, clinic, momentum, paper, race, running_statistics, training_reads, two_modes, weights)
 
 
 def linear(colour):
@@ -141,6 +142,14 @@ def test_a_run_after_its_fix_has_a_colour_of_its_own():
 def test_lines_over_momentum_have_dashes_of_their_own():
     dashes = [dash for _, dash in valley._STYLES]
     assert len(set(dashes)) == len(dashes)
+
+
+def test_the_colours_of_batch_sizes_mean_nothing_else():
+    known = {value for name, value in vars(panels).items() if name.isupper() and str(value).startswith("#")} - {
+        panels.TEXT
+    }
+    close = [(one, other) for one, _ in valley._STYLES for other in known if difference(one, other, "none") < ENOUGH]
+    assert close == []
 
 
 def test_every_colour_stands_out_from_the_page_in_light_and_dark():

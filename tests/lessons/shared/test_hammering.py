@@ -55,6 +55,7 @@ NAMES = [
     "MomentumExplorer",
     "RecorderExplorer",
     "RunningStatisticsExplorer",
+    "TrainingReadsExplorer",
     "TwoModesExplorer",
 ]
 

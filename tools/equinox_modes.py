@@ -1,6 +1,6 @@
 """Train as Equinox does, in both of its modes, over 16 seeds, and write equinox.json, for notebook 07 (some minutes).
 
-`python tools/equinox.py`, or with another file to write to.
+`python tools/equinox_modes.py`, or with another file to write to.
 """
 
 import json
