@@ -40,6 +40,7 @@ LESSON = {
     "picture": ({"numpy", "plotly"}, {"panels", "choices", "question"}),
     "explorer": ({"numpy", "ipywidgets", "traitlets"}, None),  # all of them
     "questions": ({"numpy"}, {"question", "runs", "seeds", "choices"}),
+    "pad": ({"numpy", "anywidget", "traitlets"}, set()),  # a widget of its own
 }
 NUMPY_ALONE = ORDER[: ORDER.index("lessons.shared")]
 SHARED = {  # what files of lessons/shared may import, and those of the page
@@ -350,5 +351,6 @@ def test_an_unknown_name_is_an_attribute_error(face):
 def test_the_names_of_the_notebooks_are_at_the_top():
     core = {"BatchNorm", "Dataset", "load_digits", "TrainingConfig", "Recording", "train"}
     explorers = {"Momentum", "TwoModes", "BatchStatistics", "RunningStatistics", "EstimatorRace", "Clinic", "Recorder"}
+    explorers |= {"WhoseStatistics", "ChangedWeights"}
     pictures = {"PaperFigure", "ValleyFigure", "FrameworkTable", "Prediction", "CASES"}
     assert core | {f"{name}Explorer" for name in explorers} | pictures <= set(bn_teach.__all__)

@@ -126,6 +126,20 @@ FAULTS = (
         ("tests/test_binder.py", "-k", "link"),
     ),
     Fault(
+        "a mixture the wrong way round",
+        "bn_teach/lessons/whose_statistics/experiment.py",
+        exactly("return weight * source + (1 - weight) * batch"),
+        "return weight * batch + (1 - weight) * source",
+        ("tests/lessons/whose_statistics/test_experiment.py", "-k", "inference_mode or formula"),
+    ),
+    Fault(
+        "statistics of the weights before they were changed",
+        "bn_teach/lessons/whose_statistics/changed.py",
+        exactly('"recomputed": network.population_statistics(z)'),
+        '"recomputed": [(mean[-1], var[-1]) for mean, var in histories]',
+        ("tests/lessons/whose_statistics/test_changed.py", "-k", "of_the_changed_weights"),
+    ),
+    Fault(
         "a replay that is never compared with the buffers",
         "bn_teach/torch_recorder/noting.py",
         exactly("if not self.followed.agrees(mean, var, _rounding(buffers[0])):"),

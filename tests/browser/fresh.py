@@ -32,6 +32,11 @@ from bn_teach.lessons.two_modes.explorer import DRAWS
 from bn_teach.lessons.two_modes.picture import picture as two_modes_picture
 from bn_teach.lessons.when_training_reads.experiment import Setting, compare
 from bn_teach.lessons.when_training_reads.picture import picture as training_reads_picture
+from bn_teach.lessons.whose_statistics import weights as changed_weights
+from bn_teach.lessons.whose_statistics.changed import CONFIGS, change_weights
+from bn_teach.lessons.whose_statistics.experiment import bench
+from bn_teach.lessons.whose_statistics.picture import NS
+from bn_teach.lessons.whose_statistics.picture import picture as whose_statistics_picture
 from bn_teach.lessons.your_framework.picture import picture as recorder_picture
 from bn_teach.replay import ESTIMATORS, keep_best, replay
 from bn_teach.sweep import Sweep
@@ -127,6 +132,21 @@ def paper(explorer):
     return paper_picture(explorer.without, explorer.with_norm)
 
 
+def whose_statistics(explorer):
+    state = explorer.state
+    tried = bench(recorded(explorer.dataset, replace(explorer.config, seed=state.seed)))
+    setting = {"corruption": state.corruption, "classes": state.classes, "seed": state.seed}
+    accuracy = {N: tried.accuracy(N, state.n, **setting) for N in NS}
+    seen = tried.mixed(state.N, state.n, **setting)
+    return whose_statistics_picture(state, tried, tried.training_values(), seen, accuracy, tried.accuracy(np.inf, 1))
+
+
+def weights_changed(explorer):
+    state = explorer.state
+    run = recorded(explorer.dataset, replace(CONFIGS[state.change], seed=state.seed))
+    return changed_weights.picture(state, change_weights(run, state.change))
+
+
 def training_reads(explorer):
     state = explorer.state
     config = replace(explorer.config, batch_size=state.batch_size, seed=state.seed)
@@ -152,6 +172,8 @@ DRAWN = {
     bn_teach.ClinicExplorer: clinic,
     bn_teach.RecorderExplorer: recorder,
     bn_teach.PaperFigure: paper,
+    bn_teach.WhoseStatisticsExplorer: whose_statistics,
+    bn_teach.ChangedWeightsExplorer: weights_changed,
     bn_teach.TrainingReadsExplorer: training_reads,
     bn_teach.ValleyFigure: lambda shown: valley.picture(shown.swept, shown.live),
     bn_teach.Prediction: prediction,

@@ -5,6 +5,7 @@ from hands import explorers_of
 
 CELL = """from bn_teach import (
     BatchStatisticsExplorer,
+    ChangedWeightsExplorer,
     ClinicExplorer,
     EstimatorRaceExplorer,
     MomentumExplorer,
@@ -13,6 +14,7 @@ CELL = """from bn_teach import (
     RunningStatisticsExplorer,
     TrainingReadsExplorer,
     TwoModesExplorer,
+    WhoseStatisticsExplorer,
 )
 from bn_teach.torch_recorder import load_example
 from bn_teach.training import TrainingConfig
@@ -27,6 +29,8 @@ SHOWN = (
     "ClinicExplorer()",
     "PaperFigure(steps=20)",
     "RecorderExplorer(load_example().recorded)",
+    "WhoseStatisticsExplorer(**small)",
+    "ChangedWeightsExplorer()",
     "TrainingReadsExplorer(**small)",
 )
 # A window as wide as a screen of 1366 pixels at 100, 125, 150 and 200 %, a tablet upright, and one between.

@@ -71,8 +71,8 @@ def _arrays(result):
         yield from _arrays((result.recording, *list(result._replays.values())))
     elif is_dataclass(result) and not isinstance(result, Dataset):
         yield from _arrays(tuple(getattr(result, field.name) for field in fields(result)))
-    elif isinstance(result, tuple):
-        for part in result:
+    elif isinstance(result, (tuple, dict)):
+        for part in result.values() if isinstance(result, dict) else result:
             yield from _arrays(part)
 
 

@@ -23,6 +23,8 @@ def build(name, data):
     cls = getattr(bn_teach, name)
     if name == "RecorderExplorer":
         return cls(load_example().recorded)
+    if name == "ChangedWeightsExplorer":
+        return cls(data)
     return cls() if name in ("ClinicExplorer", "MemoryExplorer", "RunningStatisticsExplorer") else cls(data, SMALL)
 
 
