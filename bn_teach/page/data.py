@@ -20,6 +20,7 @@ from bn_teach.lessons.start_here.drawing import (
     shelf_of,
 )
 from bn_teach.lessons.start_here.picture import TEMPLATES
+from bn_teach.page import whose
 from bn_teach.page.packing import Pack
 
 WRITTEN = {
@@ -139,13 +140,13 @@ def data_of(lesson, asked):
     figure = lesson.axes()
     layouts = {name: json.loads(each.to_json())["layout"] for name, each in _figures(figure).items()}
     return {
-        "controls": controls_of(lesson),
+        "controls": {**controls_of(lesson), **whose.controls_of(lesson.whose)},
         "presets": presets_of(lesson),
         "rows": rows_of_controls(lesson),
         "traces": [_without_data(trace) for trace in json.loads(figure.to_json())["data"]],
         "layouts": layouts,
         "drawing": drawing_data(),
-        "templates": {**TEMPLATES, "step": STEP_LABEL, "setting": SETTING},
+        "templates": {**TEMPLATES, "step": STEP_LABEL, "setting": SETTING, **whose.SETTINGS},
         "notices": NOTICES,
         "replies": REPLIES,
         "questions": asked,

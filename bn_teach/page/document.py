@@ -9,12 +9,16 @@ from bn_teach.lessons.shared.choices import fill_in
 from bn_teach.lessons.shared.legend import legend
 from bn_teach.lessons.start_here.drawing import CAPTIONS, CURVES, MODES, bars, drawing, shelf_of, two
 from bn_teach.lessons.start_here.picture import TEMPLATES
-from bn_teach.page.data import SETTING, STEP_LABEL, data_of, run_data
+from bn_teach.lessons.whose_statistics import ink
+from bn_teach.page.data import SETTING, STEP_LABEL, controls_of, data_of, run_data
 from bn_teach.page.lesson import Row
+from bn_teach.page.packing import deflated
 from bn_teach.page.still import still_panels
+from bn_teach.page.whose import QUESTIONS, axes, start_of, whose_data
 from bn_teach.replay import inside
 
 HERE = Path(__file__).parent
+LESSON = Path(ink.__file__).parent  # has the drawing pad, which is a widget too
 HTML = Environment(
     loader=FileSystemLoader(HERE),
     autoescape=True,
@@ -47,14 +51,20 @@ def document(lesson, asked, notebooks=None):
         lesson=lesson,
         data=data,
         runs=[run_data(run, lesson, keys) for run in lesson.runs],
-        start=_start(lesson, data["controls"]),
+        start=_start(lesson),
+        whose=whose_data(lesson.whose),
+        whose_start=start_of(lesson.whose),
+        whose_questions=tuple(QUESTIONS),
+        whose_legend=legend(axes(lesson.whose).data),
         notebooks=notebooks,
         inline=_inline,
+        plotly=_plotly(),
     )
 
 
-def _start(lesson, controls):
+def _start(lesson):
     """What the page shows before its script runs: drawings, legend, sentences, and the setting in words."""
+    controls = controls_of(lesson)
     start, figure = lesson.default, lesson.axes()
     run = lesson.runs[lesson.batch_sizes.index(start["batch_size"])]
     row = Row(start["estimator"], start["momentum"])
@@ -83,5 +93,11 @@ def _start(lesson, controls):
 
 def _inline(name):
     """A script or a style sheet as the text of its element, which must not contain the element's end."""
-    text = get_plotlyjs() if name == "plotly.js" else (HERE / name).read_text(encoding="utf-8")
+    text = next(path for folder in (HERE, LESSON) if (path := folder / name).exists()).read_text(encoding="utf-8")
     return text.replace("\r\n", "\n").replace("</script", "<\\/script")
+
+
+def _plotly():
+    """plotly.js, deflated to less than half, and the notice that its licence wants to be read."""
+    text = get_plotlyjs().replace("\r\n", "\n")
+    return {"notice": " ".join(text[: text.index("*/")].strip("/* \n").split()), "text": deflated(text.encode("utf-8"))}

@@ -11,6 +11,7 @@ import plotly.graph_objects as go
 from bn_teach.lessons.shared.choices import cost
 from bn_teach.lessons.shared.panels import NOTHING, RUNNING
 from bn_teach.lessons.start_here import drawing, picture
+from bn_teach.page.whose import whose_of
 from bn_teach.replay import ESTIMATORS, MOVED_BY_MOMENTUM, at_the_end
 from bn_teach.replay import replay as replay_one
 from bn_teach.sweep import sweep
@@ -126,11 +127,12 @@ class Lesson:
     units: tuple
     rows: tuple
     runs: tuple
+    whose: object
 
     @property
     def default(self):
         """Which momentum, batch size, unit and estimator the page opens with: those of the explorer."""
-        nearest = min(self.momenta, key=lambda p: abs(p - 0.9))
+        nearest = nearest_to_usual(self.momenta)
         batch_size = self.config.batch_size if self.config.batch_size in self.batch_sizes else self.batch_sizes[0]
         return {"momentum": nearest, "batch_size": batch_size, "estimator": "ema", "unit": self.units[0]}
 
@@ -145,6 +147,11 @@ class Lesson:
         figure.add_traces([low, high], rows=1, cols=3)
         figure.data = figure.data[-2:] + figure.data[:-2]  # drawn first, so that the lines lie on top
         return figure.update_layout(height=290, margin={"t": 24, "b": 36})
+
+
+def nearest_to_usual(momenta):
+    """The momentum with which the page opens."""
+    return min(momenta, key=lambda p: abs(p - 0.9))
 
 
 def make_lesson(dataset, config, batch_sizes, momenta, seeds, units, *, executor=None, progress=None):
@@ -173,6 +180,9 @@ def make_lesson(dataset, config, batch_sizes, momenta, seeds, units, *, executor
     for batch_size in sorted(batch_sizes, key=lambda m: m != usual):
         recording = train(dataset, replace(config, batch_size=batch_size, seed=seeds[0]))
         units = choose_units(recording) if units is None else units
+        if batch_size == usual:
+            shown = units[0].number if units[0].layer == 0 else 0
+            whose = whose_of(recording, shown, nearest_to_usual(momenta))
         beside = None
         if others is not None:
             at = batch_sizes.index(batch_size) * (len(seeds) - 1)
@@ -180,7 +190,7 @@ def make_lesson(dataset, config, batch_sizes, momenta, seeds, units, *, executor
         runs[batch_size] = _run(recording, rows, momenta, units, beside)
         report(len(configs) + len(runs), total)
     ordered = tuple(runs[batch_size] for batch_size in batch_sizes)
-    return Lesson(dataset, config, batch_sizes, momenta, seeds, units, rows, ordered)
+    return Lesson(dataset, config, batch_sizes, momenta, seeds, units, rows, ordered, whose)
 
 
 def _run(recording, rows, momenta, units, beside):

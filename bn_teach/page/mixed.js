@@ -1,6 +1,16 @@
 // Inference under mixed statistics: `mixed` and `group` of lessons/whose_statistics/experiment.py, in the same numbers.
 "use strict";
 
+// The network that whose.py packed, unpacked.
+function networkOf({ network, numbers }) {
+  const doubles = (its, names) => Object.fromEntries(names.map((name) => [name, its[name] === null ? null : Float64Array.from(numbers[its[name]])]));
+  return {
+    activation: network.activation,
+    layers: network.layers.map((layer) => ({ ...layer, ...doubles(layer, ["weight", "bias"]) })),
+    norms: network.norms.map((norm) => ({ ...norm, ...doubles(norm, ["gamma", "beta", "mean", "variance"]) })),
+  };
+}
+
 // Rows times a weight matrix. Much is 0 (paper, and what ReLU cut off), and is skipped; the rest goes four by four.
 function linear(x, { weight, bias, inputs, outputs }) {
   const rows = x.length / inputs;
@@ -84,7 +94,13 @@ function mixed(network, first, { order, starts }, N) {
   return scores;
 }
 
-// Test batches of n; what fills none joins the batch before. `runs` are lists of rows that share no batch.
+// In which order rows come into batches, as lists of rows that share no batch.
+function ordersOf(labels, shuffled) {
+  const classes = [...new Set(labels)].sort((a, b) => a - b);
+  return { shuffled: [shuffled], sorted: classes.map((label) => shuffled.filter((row) => labels[row] === label)) };
+}
+
+// Test batches of n; what fills none joins the batch before.
 function group(runs, n) {
   const starts = [];
   let at = 0;

@@ -35,13 +35,15 @@ class Pack:
     def __init__(self):
         self._stored = {}  # (kind, bytes) to number
 
-    def add(self, values):
+    def add(self, values, *, exact=False):
         """Store an array, unless it is there already.
 
         Parameters
         ----------
         values : array_like
             Any shape; stored flat, rows one after the other. Whole numbers, from 0, are stored as they are.
+        exact : bool
+            Keep all bits of single precision.
 
         Returns
         -------
@@ -50,7 +52,7 @@ class Pack:
         """
         flat = np.asarray(values).ravel()
         if flat.dtype.kind == "f":
-            key = "real", _bits(flat).tobytes()
+            key = ("exact", flat.astype("<f4").tobytes()) if exact else ("real", _bits(flat).tobytes())
         else:
             key = "whole", flat.astype("<u4").tobytes()
         return self._stored.setdefault(key, len(self._stored))
@@ -64,13 +66,17 @@ class Pack:
             ``arrays``, kind and length of each; ``spared``, how far the bits of reals were shifted; ``data``.
         """
         planes = b"".join(_planes(stored) for _, stored in self._stored)
-        deflate = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
-        packed = deflate.compress(planes) + deflate.flush()
         return {
             "arrays": [[kind, len(stored) // 4] for kind, stored in self._stored],
             "spared": SPARED,
-            "data": base64.b64encode(packed).decode("ascii"),
+            "data": deflated(planes),
         }
+
+
+def deflated(data):
+    """Write bytes as text, deflated and in base64."""
+    deflate = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
+    return base64.b64encode(deflate.compress(data) + deflate.flush()).decode("ascii")
 
 
 def _bits(values):

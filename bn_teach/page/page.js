@@ -1,5 +1,5 @@
-// The script of the page selects, draws and fills in. Every number and every word in it was computed by Python when the
-// page was written: see data.py for what is where. (unpack.js and questions.js come before this one.)
+// The script of the page selects, draws and fills in. Every number and every word of the lesson was computed by Python when
+// the page was written: see data.py for what is where. (whose.js, which computes for itself, and others come before.)
 "use strict";
 
 (() => {
@@ -10,7 +10,8 @@
   const { controls } = lesson;
   asOneControl(byId("mode"));
   const NAMES = Object.keys(controls);
-  const RANGES = NAMES.filter((name) => byId(name).type === "range");
+  const CONTROLS = NAMES.filter((name) => !controls[name].pattern); // a drawing has no element of its own
+  const RANGES = CONTROLS.filter((name) => byId(name).type === "range");
   const PLAY_MS = 150;
   const CONFIG = { responsive: true, displayModeBar: false };
   const narrow = matchMedia("(max-width: 559px)");
@@ -25,7 +26,7 @@
     });
   }
 
-  // ---- the state: for every control the number of its option ----------------------------------------------------
+  // ---- the state: for every control the number of its option, or its text ---------------------------------------
 
   const start = Object.fromEntries(NAMES.map((name) => [name, controls[name].start]));
   let state = { ...start };
@@ -33,8 +34,18 @@
   const hashOf = (which) =>
     "#" +
     NAMES.filter((name) => which[name] !== start[name] || name === "momentum" || name === "batch_size")
-      .map((name) => `${name}=${controls[name].values[which[name]]}`)
+      .map((name) => `${name}=${valueIn(which, name)}`)
       .join("&");
+
+  const valueIn = (which, name) => (controls[name].pattern ? which[name] : controls[name].values[which[name]]);
+
+  // The number of an option, or the text that is to be there; undefined if this page does not have it.
+  function option(name, value = "") {
+    if (!Object.hasOwn(controls, name)) return undefined;
+    const { pattern, values, last } = controls[name];
+    if (!pattern) return values.includes(value) ? values.indexOf(value) : undefined;
+    return RegExp(`^(?:${pattern})$`).test(value) && !(Number(value.match(/^~(\d+)/)?.[1]) > last) ? value : undefined;
+  }
 
   // What a link asks for, and what of it this page does not have.
   function parse(hash) {
@@ -42,9 +53,9 @@
     const refused = [];
     for (const part of decoded(hash.slice(1)).split("&").filter(Boolean)) {
       const [name, value] = part.split("=", 2);
-      const option = Object.hasOwn(controls, name) ? controls[name].values.indexOf(value) : -1;
-      if (option >= 0) wanted[name] = option;
-      else refused.push({ part, name });
+      const found = option(name, value);
+      if (found === undefined) refused.push({ part, name });
+      else wanted[name] = found;
     }
     return { wanted, refused };
   }
@@ -60,11 +71,11 @@
   // A link to a heading of the page is no setting.
   const isSetting = (hash) => !(hash.length > 1 && byId(hash.slice(1)));
 
-  function follow(hash) {
+  function follow(hash, kept = {}) {
     if (!isSetting(hash)) return;
     stop();
     const { wanted, refused } = parse(hash);
-    state = wanted;
+    state = { ...wanted, ...kept };
     tell(refused.length ? refusal(wanted, refused) : "");
     show();
   }
@@ -74,7 +85,7 @@
     const names = new Set([...shown, "momentum", "batch_size"]);
     return fill(lesson.notices.refused, {
       asked: refused.map(({ part }) => part.slice(0, 60)).join(", "),
-      shown: [...names].map((name) => `${name}=${controls[name].values[wanted[name]]}`).join(", "),
+      shown: [...names].map((name) => `${name}=${valueIn(wanted, name)}`).join(", "),
     });
   }
 
@@ -87,8 +98,12 @@
   function commit() {
     tell("");
     if (hashOf(state) !== location.hash) push(hashOf(state));
-    byId("sentence").setAttribute("aria-live", timer ? "off" : "polite");
+    quiet(Boolean(timer));
     show();
+  }
+
+  function quiet(now) {
+    for (const said of document.querySelectorAll(".said")) said.setAttribute("aria-live", now ? "off" : "polite");
   }
 
   function push(hash) {
@@ -103,6 +118,8 @@
 
   const runs = lesson.controls.batch_size.values.map(() => null);
   const waiting = new Map();
+  let plotly = null; // the promise that Plotly is there
+  let whose = null; // what computes for itself, once it is there
 
   function load(number) {
     if (!waiting.has(number)) waiting.set(number, unpack(read(`run-${number}`)).then((run) => (runs[number] = run)));
@@ -111,7 +128,7 @@
 
   // ---- selecting --------------------------------------------------------------------------------------------------
 
-  const valueOf = (name) => controls[name].values[state[name]];
+  const valueOf = (name) => valueIn(state, name);
 
   function cell() {
     const row = lesson.rows[valueOf("estimator")][state.momentum];
@@ -159,7 +176,8 @@
   const curves = (run) => lesson.traces.map((_, t) => curve(run, t));
   const axes = () => `${state.batch_size}/${state.unit}`;
 
-  const form = () => (printing ? "paper" : narrow.matches ? "stacked" : "row");
+  const screenForm = () => (narrow.matches ? "stacked" : "row");
+  const form = () => (printing ? "paper" : screenForm());
 
   function layoutNow(run) {
     const layout = structuredClone(lesson.layouts[form()]);
@@ -249,7 +267,7 @@
 
   function render() {
     const run = runs[state.batch_size];
-    if (!run) return load(state.batch_size).then(show, broken);
+    if (!run || !globalThis.Plotly) return Promise.all([load(state.batch_size), plotly]).then(show, broken);
     try {
       const words = wordsOf(run);
       showControls(words.fields);
@@ -258,6 +276,7 @@
       showDrawing({ ...words.fields, ...lastOfCurves(run) });
       markMap();
       (drawn?.form === form() ? drawChanges(run) : drawAll(run))?.catch(broken);
+      whose?.show(Object.fromEntries(NAMES.map((name) => [name, valueOf(name)])), labelsNow(words.fields));
     } catch (error) {
       broken(error);
     }
@@ -283,14 +302,21 @@
 
   function labelOf(name, fields) {
     if (name === "step") return fill(lesson.templates.step, fields);
+    if (name === "N") return whose?.mixtureLabel(valueOf("N"), Number(valueOf("n"))) ?? "";
+    if (name === "weight") return whose?.mixtureLabel(valueOf("weight"), 1 + Number(valueOf("neighbours"))) ?? "";
+    if (controls[name].pattern) return valueOf(name);
     const { labels } = controls[name];
     return (Array.isArray(labels) ? labels : labels[valueOf("written")])[state[name]];
   }
 
+  const labelsNow = (fields) => Object.fromEntries(NAMES.map((name) => [name, labelOf(name, fields)]));
+
   function showControls(fields) {
-    for (const name of NAMES) byId(name).value = state[name];
-    const labels = Object.fromEntries(NAMES.map((name) => [name, labelOf(name, fields)]));
-    byId("setting").textContent = fill(lesson.templates.setting, { ...labels, hash: hashOf(state) });
+    for (const name of CONTROLS) byId(name).value = state[name];
+    const labels = labelsNow(fields);
+    for (const setting of document.querySelectorAll(".setting")) {
+      setting.textContent = fill(lesson.templates[setting.id], { ...labels, hash: hashOf(state) });
+    }
     for (const name of RANGES) {
       byId(`${name}-value`).textContent = labels[name];
       byId(name).setAttribute("aria-valuetext", labels[name]); // not the number of the option
@@ -310,11 +336,19 @@
     state = { ...state, [name]: Number(byId(name).value) };
   }
 
+  // What whose.js asks for, by the values of a link; a stroke is done only at its end.
+  function set(values, done = true) {
+    state = { ...state, ...Object.fromEntries(Object.entries(values).map(([name, value]) => [name, option(name, value)])) };
+    quiet(!done);
+    if (done) commit();
+    else show();
+  }
+
   function listen() {
-    for (const name of NAMES) {
+    for (const name of CONTROLS) {
       byId(name).addEventListener("input", () => {
         take(name);
-        byId("sentence").setAttribute("aria-live", "off"); // not every position of a drag is read out
+        quiet(true); // not every position of a drag is read out
         show();
       });
       byId(name).addEventListener("change", () => {
@@ -324,7 +358,7 @@
     }
     byId("play").addEventListener("click", () => (timer ? stop(commit) : play()));
     for (const button of document.querySelectorAll("[data-preset]")) button.addEventListener("click", () => preset(button));
-    for (const link of document.querySelectorAll('a[href^="#momentum="]')) link.addEventListener("click", toPicture);
+    for (const link of document.querySelectorAll("a[data-shows]")) link.addEventListener("click", toPicture);
     addEventListener("hashchange", () => follow(location.hash));
     addEventListener("beforeprint", () => onPaper(true));
     addEventListener("afterprint", () => requestAnimationFrame(() => onPaper(false))); // once the screen is back
@@ -343,9 +377,12 @@
   function toPicture(event) {
     if (event.ctrlKey || event.metaKey || event.shiftKey) return; // a tab or a window of its own
     event.preventDefault();
-    follow(event.currentTarget.hash);
+    const { hash, dataset } = event.currentTarget;
+    const parts = new Set(hash.slice(1).split("&").map((part) => controls[part.split("=", 1)[0]].of));
+    const others = NAMES.filter((name) => !parts.has(controls[name].of)); // what it does not speak of stays
+    follow(hash, Object.fromEntries(others.map((name) => [name, state[name]])));
     commit();
-    byId("figure").scrollIntoView({ block: "start" });
+    byId(dataset.shows).scrollIntoView({ block: "start" });
   }
 
   function measureBar() {
@@ -360,7 +397,7 @@
   function play() {
     const last = controls.step.values.length - 1;
     if (state.step === last) state = { ...state, step: 0 };
-    byId("sentence").setAttribute("aria-live", "off");
+    quiet(true);
     byId("play").textContent = "Pause";
     timer = setInterval(() => {
       state = { ...state, step: state.step + 1 };
@@ -387,16 +424,24 @@
     for (const question of document.querySelectorAll(".question")) {
       prepareQuestion(question, lesson.questions[question.dataset.question], lesson.replies);
     }
+    plotly = runScript(byId("plotly").textContent);
     byId("controls").hidden = byId("folded").hidden = byId("mode").hidden = false;
     byId("folded").open = roomy.matches; // on a small screen the picture comes first
     measureBar();
     listen();
     follow(location.hash);
-    await load(state.batch_size);
+    await Promise.all([load(state.batch_size), plotly]);
     for (const number of runs.keys()) {
       await pause(); // the first picture first; then the rest, so that the first move of batch size does not wait
       await load(number);
     }
+    await pause();
+    whose = whoseStatistics(await unpack(read("whose-data")), { form: screenForm, config: CONFIG, set, broken });
+    byId("whose").classList.add("live");
+    show();
+    const asked = Object.keys(controls).filter((name) => state[name] !== start[name]);
+    const parts = asked.map((name) => controls[name].of);
+    if (parts.length && parts.every(Boolean)) byId(`${parts[0]}-title`).scrollIntoView(); // what the link is about
   }
 
   begin();

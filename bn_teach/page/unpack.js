@@ -1,15 +1,26 @@
-// From the text of a run, as packing.py wrote it, to its numbers.
+// From text, as packing.py wrote it, to numbers, and to a script.
 "use strict";
+
+async function inflate(text) {
+  const stream = new Blob([bytesOf(atob(text))]).stream().pipeThrough(new DecompressionStream("deflate-raw"));
+  return new Uint8Array(await new Response(stream).arrayBuffer());
+}
+
+async function runScript(text) {
+  const script = document.createElement("script");
+  script.textContent = new TextDecoder().decode(await inflate(text));
+  document.head.append(script);
+}
 
 async function unpack(run) {
   const { data, arrays, spared } = run.pack;
-  const stream = new Blob([bytesOf(atob(data))]).stream().pipeThrough(new DecompressionStream("deflate-raw"));
-  const planes = new Uint8Array(await new Response(stream).arrayBuffer());
+  const planes = await inflate(data);
   let at = 0;
   const numbers = arrays.map(([kind, length]) => {
     const whole = summed(planes.subarray(at, at + 4 * length), length);
     at += 4 * length;
-    return kind === "real" ? new Float32Array(whole.map((bits) => bits << spared).buffer) : whole;
+    if (kind === "whole") return whole;
+    return new Float32Array((kind === "real" ? whole.map((bits) => bits << spared) : whole).buffer);
   });
   return { ...run, numbers };
 }

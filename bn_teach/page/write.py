@@ -8,6 +8,7 @@ from bn_teach._files import written_whole
 from bn_teach.data import load_digits
 from bn_teach.lessons.shared.choices import BATCH_SIZES, MOMENTA
 from bn_teach.lessons.start_here import questions as start_here
+from bn_teach.page import whose
 from bn_teach.page.data import questions_of
 from bn_teach.page.document import document
 from bn_teach.page.lesson import Unit, make_lesson
@@ -36,7 +37,7 @@ def write_page(
     path : str or os.PathLike
         Where to; an older file is replaced, once the new one is whole.
     dataset : Dataset, optional
-        Default: the handwritten digits. (The three questions are always about those.)
+        Default: the handwritten digits. (The questions are always about those; nothing can be drawn for others.)
     config : TrainingConfig
         What the sliders do not decide. It needs batch norm, a hidden layer and at least one step. The page opens
         with its batch size.
@@ -102,7 +103,7 @@ def write_page(
         executor=executor,
         progress=progress,
     )
-    text = document(lesson, questions_of(start_here.QUESTIONS), notebooks)
+    text = document(lesson, questions_of({**start_here.QUESTIONS, **whose.QUESTIONS}), notebooks)
     with written_whole(path) as file:
         file.write(text.encode("utf-8"))
 

@@ -24,7 +24,7 @@ INK = 312
 """Black pixels of a shipped digit on average: a 1 is thick there and an 8 thin, whatever pen its writer had."""
 THINNEST, THICKEST = 1.2, 5.5
 """Radius of the pen in pixels, whatever the ink."""
-PATTERN = r"(?:~\d{1,6}|(?:[\w-]{2})+(?:\.(?:[\w-]{2})+)*)?(?:\*-?\d{1,2}){0,3}"
+PATTERN = r"(?:~\d{1,6}|(?:[\w-]{2})+(?:\.(?:[\w-]{2})+)*)?(?:\*-?(?:[12]?\d|3[0-2])){0,3}"
 REMARKS = {
     "empty": "Nothing is drawn: there is nothing to read.",
     "dot": "This is a dot. The network knows digits alone, so it answers with one all the same.",
@@ -152,12 +152,10 @@ def checked(drawing, images):
     """Return the drawing, or raise a ValueError or TypeError that says what is wrong with it."""
     _checks.instance("drawing", drawing, str)
     if not re.fullmatch(PATTERN, drawing, re.ASCII):
-        raise ValueError(f"drawing must be strokes of letter pairs or ~ and a number, got {_checks.describe(drawing)}")
-    ink, *edits = _parts(drawing)
-    if ink.startswith("~"):
-        _checks.integer("drawing: the number after ~", int(ink[1:]), 0, len(images) - 1)
-    for edit in edits:
-        _checks.integer("drawing: a number after *", edit, -SIDE, SIDE)
+        allowed = "strokes of letter pairs or ~ and a number, each edit after * from -32 to 32"
+        raise ValueError(f"drawing must be {allowed}, got {_checks.describe(drawing)}")
+    if drawing.startswith("~"):
+        _checks.integer("drawing: the number after ~", int(drawing[1:].split("*")[0]), 0, len(images) - 1)
     return drawing
 
 
