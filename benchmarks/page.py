@@ -24,21 +24,21 @@ const look = () => {
 };
 requestAnimationFrame(look);
 """
-PICTURE = """() => {
+PICTURE = """(plotId) => {
     const plain = (values) => Array.from(values);
-    const plot = document.querySelector('.js-plotly-plot');
+    const plot = document.getElementById(plotId);
     const data = plot.data.map((trace) => ({ ...trace, x: plain(trace.x), y: plain(trace.y) }));
     return { data, layout: { ...plot.layout, height: plot.clientHeight } };
 }"""
 # What one move takes, in milliseconds, until plotly says that it has drawn; the mean of many, back and forth.
-MOVE_SLIDER = """async (moves) => {
-    const plot = document.querySelector('.js-plotly-plot'), slider = document.getElementById('momentum');
+MOVE_SLIDER = """async ([moves, plotId, sliderId, options]) => {
+    const plot = document.getElementById(plotId), slider = document.getElementById(sliderId);
     let total = 0;
     for (let n = 0; n < moves; n++) {
         await new Promise((done) => setTimeout(done, 30));
         const drawn = new Promise((done) => plot.once('plotly_afterplot', done));
         const start = performance.now();
-        slider.value = n % 2 ? 4 : 6;
+        slider.value = options[n % 2];
         slider.dispatchEvent(new Event('input', { bubbles: true }));
         await drawn;
         total += performance.now() - start;
@@ -53,12 +53,30 @@ REACT = """async ([moves, pictures]) => {
         const data = pictures[n % 2].data.map((trace) => ({ ...trace }));
         const drawn = new Promise((done) => plot.once('plotly_afterplot', done));
         const start = performance.now();
-        Plotly.react(plot, data, plot.layout);
+        Plotly.react(plot, data, pictures[n % 2].layout);
         await drawn;
         total += performance.now() - start;
     }
     return total / moves;
 }"""
+# Milliseconds in which the script reads all held-out images, over mixtures and sizes of a batch: the fastest, for others
+# use this machine too.
+INFERENCE = """async () => {
+    const data = await unpack(JSON.parse(document.getElementById('whose-data').textContent));
+    const network = networkOf(data), held = (number) => data.numbers[number];
+    const runs = ordersOf([...held(data.labels)], [...held(data.shuffled)]);
+    const first = linear(Float64Array.from(held(data.images.mist)), network.layers[0]), times = [];
+    for (let n = 0; n < 40; n++) {
+        const batches = group(runs[n % 2 ? 'sorted' : 'shuffled'], [1, 4, 16, 64][n % 4]);
+        const start = performance.now();
+        mixed(network, first, batches, [0, 4, 64][n % 3]);
+        times.push(performance.now() - start);
+    }
+    return Math.min(...times);
+}"""
+# A picture of the page, the slider that moves it, and two of its options.
+MOMENTUM = "plot", "momentum", (6, 4)
+MIXTURE = "bench-plot", "N", (1, 3)
 
 
 @contextmanager
@@ -105,32 +123,45 @@ def measure_page(chromium, path, folder):
     path, folder : pathlib.Path
         The page, and where the bare one may be written.
     """
-    page, _ = opened(chromium, path)
-    pictures = []
-    for option in (6, 4):  # the same two settings as MOVE_SLIDER
-        page.evaluate(
-            "(option) => { const slider = document.getElementById('momentum'); slider.value = option;"
-            " slider.dispatchEvent(new Event('change', { bubbles: true })); }",
-            option,
-        )
-        page.wait_for_timeout(200)
-        pictures.append(page.evaluate(PICTURE))
+    moved = {which: _pictures(chromium, path, *which) for which in (MOMENTUM, MIXTURE)}
     bare = folder / "bare.html"
-    bare_page(bare, pictures[1])
-    page.close()
-    first, moves = [], []
+    bare_page(bare, moved[MOMENTUM][1])
+    first, moves, inference = [], {which: [] for which in moved}, []
     for _ in range(REPETITIONS):
         ours, ours_first = opened(chromium, path)
         theirs, theirs_first = opened(chromium, bare)
         first.append(ours_first / theirs_first)
-        ours.wait_for_timeout(500)  # every run is unpacked by then
-        moves.append(_front(ours, MOVE_SLIDER, MOVES) / _front(theirs, REACT, [MOVES, pictures]))
+        ours.wait_for_selector("#whose.live")
+        ours.wait_for_timeout(2000)  # the table of all mixtures is full by then
+        inference.append(_front(ours, INFERENCE, None))
+        for which, pictures in moved.items():
+            move = _front(ours, MOVE_SLIDER, [MOVES, *which])
+            moves[which].append(move / _front(theirs, REACT, [MOVES, pictures]))
         ours.close()
         theirs.close()
     return [
         Ratio("page: first picture / bare page, same plotly.js and traces", tuple(first), 1.5, at_least=False),
-        Ratio("page: slider move / bare Plotly.react, same data", tuple(moves), 1.3, at_least=False),
+        Ratio("page: slider move / bare Plotly.react, same data", tuple(moves[MOMENTUM]), 1.3, at_least=False),
+        Ratio("page: move of a mixture / bare Plotly.react, same data", tuple(moves[MIXTURE]), 1.3, at_least=False),
+        Ratio("(page: milliseconds to read 449 images under a mixture, the fastest of 40)", tuple(inference), 8, at_least=False),
     ]
+
+
+def _pictures(chromium, path, plot, slider, options):
+    """What the page shows at each of two options of a slider."""
+    page, _ = opened(chromium, path)
+    page.wait_for_selector("#whose.live")
+    pictures = []
+    for option in options:
+        page.evaluate(
+            "([slider, option]) => { const control = document.getElementById(slider); control.value = option;"
+            " control.dispatchEvent(new Event('change', { bubbles: true })); }",
+            [slider, option],
+        )
+        page.wait_for_timeout(500)
+        pictures.append(page.evaluate(PICTURE, plot))
+    page.close()
+    return pictures
 
 
 def _front(page, script, argument):

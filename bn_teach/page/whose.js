@@ -173,10 +173,15 @@ function whoseStatistics(data, hands) {
 
   function showPicture(values) {
     const curves = curvesOf(values);
-    const [x, y] = [0, 1].map((axis) => data.traces.map(({ meta }) => curves[meta][axis]));
-    if (drawn === hands.form()) return Plotly.update(plot, { x, y });
+    const all = [...data.traces.keys()];
+    const coordinates = (which, axis) => which.map((t) => curves[data.traces[t].meta][axis]);
+    if (drawn === hands.form()) {
+      const moved = all.filter((t) => !/^(training|running)/.test(data.traces[t].meta)); // those two stay
+      return Plotly.restyle(plot, { x: coordinates(moved, 0), y: coordinates(moved, 1) }, moved);
+    }
     drawn = hands.form();
     plot.hidden = false;
+    const [x, y] = [coordinates(all, 0), coordinates(all, 1)];
     const traces = data.traces.map((trace, t) => ({ ...trace, x: x[t], y: y[t] }));
     return Plotly.react(plot, traces, structuredClone(data.layouts[drawn]), hands.config);
   }

@@ -457,7 +457,8 @@ def test_nothing_covers_what_has_the_focus(phone, width, height):
     """A laptop at 200 % is 640 pixels wide, at 400 % 320: whoever needs that may go back by keyboard."""
     page = phone(width, height).page
     page.locator("#folded summary").click()
-    page.get_by_role("spinbutton").last.focus()
+    page.locator("#whose.live").wait_for()  # until then the page still grows
+    page.locator('[data-question="in-mist"]').get_by_role("spinbutton").focus()
     reached = []
     while "momentum" not in reached:
         page.keyboard.press("Shift+Tab")
