@@ -160,7 +160,7 @@ function whoseStatistics(data, hands) {
     const { values: come, on, means, running } = unitOf(values);
     const [before, after] = data.edges;
     const middles = (edges) => Float64Array.from(edges.slice(1), (edge, k) => (edge + edges[k]) / 2);
-    const highest = 2 * Math.max(...data.training);
+    const highest = 3.5 * Math.max(...data.training);
     return {
       "training images come in": [middles(before), Float64Array.from(data.training)],
       "these images come in": [middles(before), shareInBars(come, before)],

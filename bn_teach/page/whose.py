@@ -295,7 +295,7 @@ def axes(whose):
     figure.update_xaxes(range=[edges[0][0], edges[0][-1]], col=1).update_xaxes(range=[edges[1][0], edges[1][-1]], col=2)
     highest = [float(share.max()) for share in training]
     for panel, high in enumerate(highest, start=1):
-        figure.update_yaxes(range=[-0.08 * high, 2 * high], showticklabels=False, col=panel)
+        figure.update_yaxes(range=[-0.15 * high, 3.5 * high], showticklabels=False, col=panel)
     return figure.update_layout(height=250, margin={"l": 20, "r": 12, "t": 24, "b": 40})
 
 
