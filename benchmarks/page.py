@@ -59,8 +59,8 @@ REACT = """async ([moves, pictures]) => {
     }
     return total / moves;
 }"""
-# Milliseconds in which the script reads all held-out images, over mixtures and sizes of a batch: the fastest, for others
-# use this machine too.
+# Milliseconds in which the script reads all held-out images, over mixtures and sizes of a batch: the fastest,
+# for others use this machine too.
 INFERENCE = """async () => {
     const data = await unpack(JSON.parse(document.getElementById('whose-data').textContent));
     const network = networkOf(data), held = (number) => data.numbers[number];
@@ -143,7 +143,12 @@ def measure_page(chromium, path, folder):
         Ratio("page: first picture / bare page, same plotly.js and traces", tuple(first), 1.5, at_least=False),
         Ratio("page: slider move / bare Plotly.react, same data", tuple(moves[MOMENTUM]), 1.3, at_least=False),
         Ratio("page: move of a mixture / bare Plotly.react, same data", tuple(moves[MIXTURE]), 1.3, at_least=False),
-        Ratio("(page: milliseconds to read 449 images under a mixture, the fastest of 40)", tuple(inference), 8, at_least=False),
+        Ratio(
+            "(page: milliseconds to read 449 images under a mixture, the fastest of 40)",
+            tuple(inference),
+            8,
+            at_least=False,
+        ),
     ]
 
 

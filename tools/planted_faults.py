@@ -217,6 +217,20 @@ FAULTS = (
         BROWSER,
     ),
     Fault(
+        "a script that mixes statistics otherwise than Python",
+        "bn_teach/page/mixed.js",
+        exactly("N / (N + n))"),
+        "N / (N + n + 1))",
+        ("tests/browser/test_page_whose.py", "-k", "scores_and_predictions and noise"),
+    ),
+    Fault(
+        "a pen too thin for the digits that the network learnt",
+        "bn_teach/lessons/whose_statistics/ink.py",
+        "^INK = 312$",
+        "INK = 120",
+        ("tests/lessons/whose_statistics/test_ink.py",),
+    ),
+    Fault(
         "a page that asks another host",
         "bn_teach/lessons/shared/accessible.js",
         exactly('set(handle, "aria-label", name);'),

@@ -14,7 +14,7 @@ import plotly.graph_objects as go
 from bn_teach.lessons.shared.panels import BATCH, OWN, RUNNING, bars, dots, line, panels, stacked
 from bn_teach.lessons.shared.question import Question
 from bn_teach.lessons.shared.runs import run
-from bn_teach.lessons.whose_statistics import experiment, ink
+from bn_teach.lessons.whose_statistics import experiment, ink, questions
 from bn_teach.network import Linear
 from bn_teach.page.packing import Pack
 from bn_teach.replay import replay
@@ -174,15 +174,6 @@ def whose_of(recording, unit, momentum=0.9):
     )
 
 
-def _in_mist():
-    whose = whose_of(run(), 7)
-    own, running, clean = (
-        100 * whose.accuracy(camera, N, 16, "shuffled")
-        for camera, N in (("mist", 0), ("mist", math.inf), ("none", math.inf))
-    )
-    return {"answer": own, "running": running, "clean": clean}
-
-
 def _beside_fifteen():
     whose = whose_of(run(), 7)
     wrong = np.array([_misread(whose, 15, company) for company in range(10)])
@@ -213,16 +204,7 @@ QUESTIONS = {
         "among its own kind nothing is left of a digit, among strangers it stands out.",
         choices=(_OTHER, _SAME, _ALIKE),
     ),
-    "in-mist": Question(
-        "Mist settles on the lens: every pixel becomes 0.3 times what it was, plus 0.5. The network stays as it is, "
-        "but each test batch of 16 misty images is normalised by its own mean and variance. What percentage of the "
-        "images is read rightly? (Guessing gives 10.)",
-        _in_mist,
-        "With the running statistics it is {running:.1f} %: they describe values that no longer come in. The batch's "
-        "own mean moves with the mist, and its own variance shrinks with it, so that what is handed on is nearly what "
-        "it was. Without mist the running statistics reach {clean:.1f} %.",
-        unit="%",
-    ),
+    "mist-healed": questions.QUESTIONS["mist-healed"],
 }
 
 

@@ -14,6 +14,8 @@ function drawingPad(root, { images, labels, remarks, onChange }) {
   root.innerHTML = `
     <svg class="bn-pad-sheet" viewBox="0 0 64 64" role="img" aria-label="drawing pad"><path class="bn-pad-ink"/><path class="bn-pad-pixels"/></svg>
     <svg class="bn-pad-input" viewBox="0 0 8 8" role="img"><g></g></svg>
+    <span>draw here</span>
+    <span>what the network gets</span>
     <div class="bn-pad-buttons" role="group" aria-label="drawing"></div>
     <div class="bn-pad-buttons" role="group" aria-label="take one of ours"><span>one of ours</span></div>
     <p class="bn-pad-remark" role="status"></p>`;
