@@ -3,7 +3,8 @@
 
 // The network that whose.py packed, unpacked.
 function networkOf({ network, numbers }) {
-  const doubles = (its, names) => Object.fromEntries(names.map((name) => [name, its[name] === null ? null : Float64Array.from(numbers[its[name]])]));
+  const doubles = (its, names) =>
+    Object.fromEntries(names.map((name) => [name, its[name] === null ? null : Float64Array.from(numbers[its[name]])]));
   return {
     activation: network.activation,
     layers: network.layers.map((layer) => ({ ...layer, ...doubles(layer, ["weight", "bias"]) })),
@@ -77,8 +78,8 @@ function normalise(z, starts, norm, N, activation) {
   });
 }
 
-// Class scores of images in batches. `first` is what the first layer makes of them (`linear`): no statistics enter there,
-// so whoever tries many mixtures computes it once. `order` lists rows batch after batch, `starts` where each batch begins.
+// Class scores of images in batches. `first` is what the first layer makes of them (`linear`): no statistics enter,
+// so whoever tries many mixtures computes it once. `order` lists rows batch after batch, `starts` where each begins.
 function mixed(network, first, { order, starts }, N) {
   const { layers, norms, activation } = network;
   const { units } = norms[0];

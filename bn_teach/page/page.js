@@ -1,5 +1,5 @@
-// The script of the page selects, draws and fills in. Every number and every word of the lesson was computed by Python when
-// the page was written: see data.py for what is where. (whose.js, which computes for itself, and others come before.)
+// The script of the page selects, draws and fills in. Every number and every word of the lesson was computed by Python
+// when the page was written: see data.py for what is where. (whose.js, which computes for itself, comes before.)
 "use strict";
 
 (() => {
@@ -336,9 +336,9 @@
     state = { ...state, [name]: Number(byId(name).value) };
   }
 
-  // What whose.js asks for, by the values of a link; a stroke is done only at its end.
+  // By the values of a link; a stroke on the drawing pad is done only at its end.
   function set(values, done = true) {
-    state = { ...state, ...Object.fromEntries(Object.entries(values).map(([name, value]) => [name, option(name, value)])) };
+    for (const [name, value] of Object.entries(values)) state = { ...state, [name]: option(name, value) };
     quiet(!done);
     if (done) commit();
     else show();
@@ -368,9 +368,7 @@
 
   function preset(button) {
     stop();
-    const sets = Object.entries(lesson.presets[button.dataset.preset]);
-    state = { ...state, ...Object.fromEntries(sets.map(([name, value]) => [name, controls[name].values.indexOf(value)])) };
-    commit();
+    set(lesson.presets[button.dataset.preset]);
   }
 
   // To the picture, right below the sliders. (Left to the browser, a link in a frame without an address leaves the page.)
@@ -378,7 +376,8 @@
     if (event.ctrlKey || event.metaKey || event.shiftKey) return; // a tab or a window of its own
     event.preventDefault();
     const { hash, dataset } = event.currentTarget;
-    const parts = new Set(hash.slice(1).split("&").map((part) => controls[part.split("=", 1)[0]].of));
+    const partOf = (setting) => controls[setting.split("=", 1)[0]].of;
+    const parts = new Set(hash.slice(1).split("&").map(partOf));
     const others = NAMES.filter((name) => !parts.has(controls[name].of)); // what it does not speak of stays
     follow(hash, Object.fromEntries(others.map((name) => [name, state[name]])));
     commit();

@@ -13,7 +13,10 @@ function whoseStatistics(data, hands) {
   const orders = ordersOf(labels, shuffled);
   const numberOf = (amount) => (amount === "all" ? Infinity : Number(amount));
   const percent = (share) => (Math.floor(1000 * share + 0.5) / 10).toFixed(1);
-  const remembered = (compute, found = new Map()) => (key) => found.get(key) ?? found.set(key, compute(key)).get(key);
+  const remembered =
+    (compute, found = new Map()) =>
+    (key) =>
+      found.get(key) ?? found.set(key, compute(key)).get(key);
   const images = remembered((camera) => Float64Array.from(held(data.images[camera])));
   const first = remembered((camera) => linear(images(camera), network.layers[0]));
 
@@ -41,7 +44,9 @@ function whoseStatistics(data, hands) {
     const inputs = network.layers[0].inputs;
     const together = new Float64Array((near.length + 1) * inputs);
     together.set(Float64Array.from(input, (count) => count / 16));
-    near.forEach((row, n) => together.set(images(values.over).subarray(row * inputs, (row + 1) * inputs), (n + 1) * inputs));
+    near.forEach((row, n) =>
+      together.set(images(values.over).subarray(row * inputs, (row + 1) * inputs), (n + 1) * inputs),
+    );
     const z = linear(together, network.layers[0]);
     const batch = { order: [...Array(near.length + 1).keys()], starts: [0] };
     const shares = (amount) => probabilities(mixed(network, z, batch, numberOf(amount)).subarray(0, classes));
@@ -62,11 +67,13 @@ function whoseStatistics(data, hands) {
       fields[`${name}_share`] = percent(Math.max(...shares));
     }
     const answers = falling.map(({ shares }) => bestOf(shares, classes, 0));
-    const flips = answers.slice(1).flatMap((after, k) =>
-      after === answers[k]
-        ? []
-        : [fill(words.flip, { before: answers[k], after, more: falling[k].amount, less: falling[k + 1].amount })],
-    );
+    const flips = answers
+      .slice(1)
+      .flatMap((after, k) =>
+        after === answers[k]
+          ? []
+          : [fill(words.flip, { before: answers[k], after, more: falling[k].amount, less: falling[k + 1].amount })],
+      );
     const last = flips.length ? fill(words.flips, { flips: flips.join(", then ") }) : words.steady;
     return [fill(words.answers, fields), last, ...(neighbours ? [] : [words.alone])].join(" ");
   }
@@ -135,12 +142,16 @@ function whoseStatistics(data, hands) {
     const z = first(camera);
     const { order: rows, starts } = group(orders[order], Number(n));
     const values = Float64Array.from(rows, (row) => z[row * norm.units + data.unit]);
-    const source = { mean: norm.mean.subarray(data.unit, data.unit + 1), variance: norm.variance.subarray(data.unit, data.unit + 1) };
+    const source = {
+      mean: norm.mean.subarray(data.unit, data.unit + 1),
+      variance: norm.variance.subarray(data.unit, data.unit + 1),
+    };
     const on = new Float64Array(values.length);
     const means = starts.map((start, batch) => {
       const end = starts[batch + 1] ?? values.length;
       const used = statistics(values, 1, start, end, source, sourceWeight(numberOf(N), end - start));
-      for (let at = start; at < end; at++) on[at] = (values[at] - used.mean[0]) / Math.sqrt(used.variance[0] + norm.eps);
+      for (let at = start; at < end; at++)
+        on[at] = (values[at] - used.mean[0]) / Math.sqrt(used.variance[0] + norm.eps);
       return used.mean[0];
     });
     return { values, on, means, running: norm.mean[data.unit] };
@@ -238,7 +249,8 @@ function whoseStatistics(data, hands) {
     // `values` and `texts` of all controls, by name: as in a link, and as read.
     show(values, texts) {
       const of = (names) => names.map((name) => values[name]).join("|");
-      if (data.drawable && changed("draw", of(["drawing", "neighbours", "company", "over", "weight"]))) showDrawing(values, texts);
+      if (data.drawable && changed("draw", of(["drawing", "neighbours", "company", "over", "weight"])))
+        showDrawing(values, texts);
       if (changed("bench", `${of(["images", "order", "n", "N"])}|${hands.form()}`)) showTestSet(values, texts);
     },
   };

@@ -46,8 +46,8 @@ WORDS = {
     "mixture": "Every mean and variance is {share} % that of the running statistics, {rest} % that of the test batch.",
     "alone": "An image alone in its batch is its own mean: all come out alike.",
     "nothing": "There is nothing to read.",
-    "answers": "Running statistics read a {running} ({running_share} %), this mixture a {mixture} ({mixture_share} %), "
-    "the batch's own statistics a {own} ({own_share} %).",
+    "answers": "Running statistics say {running} ({running_share} %), this mixture {mixture} ({mixture_share} %), the "
+    "batch's own statistics {own} ({own_share} %).",
     "flips": "With less and less weight on the running statistics the answer flips {flips}.",
     "flip": "from {before} to {after} between N = {more} and N = {less}",
     "steady": "No mixture of the two changes the answer.",
@@ -271,7 +271,7 @@ def axes(whose):
     figure = panels(
         ("what comes into one unit", "what batch norm makes of it"),
         LINES,
-        x_titles=(f"value of unit {whose.unit}, layer 1", "(value − mean) / √(variance + eps)"),
+        x_titles=(f"value of unit {whose.unit}, layer 1", "(value − mean) / standard deviation"),
     )
     edges, training = histograms(whose)
     figure.update_xaxes(range=[edges[0][0], edges[0][-1]], col=1).update_xaxes(range=[edges[1][0], edges[1][-1]], col=2)

@@ -1,4 +1,4 @@
-// From a drawing to an input of the network: ink.py, bit by bit. (Sums are taken in the same order, so they round alike.)
+// From a drawing to an input of the network: ink.py, bit by bit. (Sums have the same order, so they round alike.)
 "use strict";
 
 const GRID = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
@@ -20,7 +20,9 @@ function bitmap(drawing, images) {
   const { ink, dx, dy, eroded } = partsOf(drawing);
   const number = Number(ink.slice(1));
   const ours = ink.startsWith("~");
-  const black = ours ? bitmapOfCounts(images.subarray(64 * number, 64 * (number + 1))) : bitmapOfStrokes(strokesOf(ink));
+  const black = ours
+    ? bitmapOfCounts(images.subarray(64 * number, 64 * (number + 1)))
+    : bitmapOfStrokes(strokesOf(ink));
   return shifted(erodedBy(black, eroded), dx, dy);
 }
 
@@ -31,7 +33,10 @@ function countInk(black) {
 }
 
 const strokesOf = (ink) =>
-  ink.split(".").filter(Boolean).map((part) => part.match(/../g).map((pair) => [...pair].map((letter) => GRID.indexOf(letter))));
+  ink
+    .split(".")
+    .filter(Boolean)
+    .map((part) => part.match(/../g).map((pair) => [...pair].map((letter) => GRID.indexOf(letter))));
 
 function bitmapOfStrokes(strokes) {
   const black = new Uint8Array(SIDE * SIDE);
@@ -85,7 +90,8 @@ function leanOf(strokes) {
 }
 
 function bitmapOfCounts(counts) {
-  const grey = (row, column) => (Math.min(row, column) < 1 || Math.max(row, column) > 8 ? 0 : counts[8 * (row - 1) + column - 1]);
+  const grey = (row, column) =>
+    Math.min(row, column) < 1 || Math.max(row, column) > 8 ? 0 : counts[8 * (row - 1) + column - 1];
   const place = (at) => [(at + 2) >> 2, 2 * ((at + 2) % 4) + 1];
   const smooth = (y, x) => {
     const [[row, down], [column, right]] = [place(y), place(x)];
@@ -102,7 +108,11 @@ function bitmapOfCounts(counts) {
 }
 
 function erodedBy(black, times) {
-  if (times < 0) return erodedBy(black.map((ink) => 1 - ink), -times).map((ink) => 1 - ink);
+  if (times < 0)
+    return erodedBy(
+      black.map((ink) => 1 - ink),
+      -times,
+    ).map((ink) => 1 - ink);
   for (let n = 0; n < times; n++) {
     const before = black;
     const at = (y, x) => before[SIDE * Math.min(Math.max(y, 0), SIDE - 1) + Math.min(Math.max(x, 0), SIDE - 1)];
@@ -131,7 +141,8 @@ function remarkOn(drawing, images) {
   if (ink > 1.3 * INK) return "black";
   if (!parts.ink.startsWith("~")) {
     const points = strokesOf(parts.ink).flat();
-    const span = (axis) => Math.max(...points.map((point) => point[axis])) - Math.min(...points.map((point) => point[axis]));
+    const span = (axis) =>
+      Math.max(...points.map((point) => point[axis])) - Math.min(...points.map((point) => point[axis]));
     if (span(0) <= 2 && span(1) <= 2) return "dot";
     if (points.flat().some((value) => value === 0 || value === GRID.length - 1)) return "edge";
   }

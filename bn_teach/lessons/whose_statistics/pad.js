@@ -1,4 +1,4 @@
-// The drawing pad: a sheet to draw on, buttons for whoever does not draw, and what the network gets. (ink.js comes before.)
+// The drawing pad: a sheet, buttons for whoever does not draw, and what the network gets. (ink.js comes before.)
 "use strict";
 
 const SVG_NAMES = "http://www.w3.org/2000/svg";
@@ -12,7 +12,10 @@ function drawingPad(root, { images, labels, remarks, onChange }) {
   const past = [];
   root.classList.add("bn-pad");
   root.innerHTML = `
-    <svg class="bn-pad-sheet" viewBox="0 0 64 64" role="img" aria-label="drawing pad"><path class="bn-pad-ink"/><path class="bn-pad-pixels"/></svg>
+    <svg class="bn-pad-sheet" viewBox="0 0 64 64" role="img" aria-label="drawing pad">
+      <path class="bn-pad-ink"/>
+      <path class="bn-pad-pixels"/>
+    </svg>
     <svg class="bn-pad-input" viewBox="0 0 8 8" role="img"><g></g></svg>
     <span>draw here</span>
     <span>what the network gets</span>
@@ -24,7 +27,8 @@ function drawingPad(root, { images, labels, remarks, onChange }) {
   const [ink, pixels] = sheet.querySelectorAll("path");
   const squares = Array.from({ length: 64 }, (_, at) => {
     const square = document.createElementNS(SVG_NAMES, "rect");
-    for (const [name, value] of Object.entries({ x: at % 8, y: at >> 3, width: 1.02, height: 1.02 })) square.setAttribute(name, value);
+    for (const [name, value] of Object.entries({ x: at % 8, y: at >> 3, width: 1.02, height: 1.02 }))
+      square.setAttribute(name, value);
     return input.firstElementChild.appendChild(square);
   });
 
@@ -76,7 +80,10 @@ function drawingPad(root, { images, labels, remarks, onChange }) {
   function grow(event) {
     for (const each of event.getCoalescedEvents?.() ?? []) add(place(each));
     add(place(event));
-    const text = stroke.points.flat().map((value) => GRID[value]).join("");
+    const text = stroke.points
+      .flat()
+      .map((value) => GRID[value])
+      .join("");
     change(stroke.before ? `${stroke.before}.${text}` : text, false);
   }
 
