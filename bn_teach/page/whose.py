@@ -55,8 +55,8 @@ WORDS = {
 }
 """Sentences with named fields, which Python fills in where no script runs, and the script from then on."""
 SETTINGS = {
-    "draw": "Drawing {drawing}; {neighbours} neighbours, {company}, {over}; {weight}.",
-    "bench": "Images {images}; test batches of {n}, {order}; {N}.",
+    "draw": "In the test batch: the drawing and {neighbours} neighbours ({company}, {over}). N = {weight}.",
+    "bench": "Images {images}; test batches of {n}, {order}. N = {N}.",
 }
 """On paper, where there are no controls."""
 

@@ -4,7 +4,7 @@ import json
 
 import accessibility
 import pytest
-from hands import DRAWINGS, written
+from handwriting import DRAWINGS, written
 
 from bn_teach.lessons.whose_statistics import ink
 

@@ -9,7 +9,7 @@ import re
 import accessibility
 import numpy as np
 import pytest
-from hands import DRAWINGS, written
+from handwriting import DRAWINGS, written
 from window import Window
 
 from bn_teach.data import load_digits
@@ -409,6 +409,14 @@ def test_axe_finds_nothing_and_nothing_is_too_wide(another, scheme, width):
     window = another(color_scheme=scheme, viewport={"width": width, "height": 900}).open("#images=mist&N=4&over=mist")
     assert accessibility.violations(window.page, "html") == []
     assert window.page.evaluate("() => document.documentElement.scrollWidth") == width
+
+
+def test_paper_says_the_setting_in_words(another, tmp_path):
+    window = another().open("#company=3&neighbours=31&images=mist&N=4&n=8")
+    said = window.printed(tmp_path / "page.pdf", format="A4")["text"]
+    assert "the drawing and 31 neighbours (only 3s, as they are). N = 16: 33.3 % running, 66.7 % batch." in said
+    assert "Images in mist; test batches of 8, shuffled. N = 4: 33.3 % running, 66.7 % batch." in said
+    assert "thinner" not in said
 
 
 def test_without_javascript_a_table_an_image_and_its_ten_probabilities_remain(another, computed):
