@@ -3,7 +3,7 @@
 import time
 
 import pytest
-from clinic_walk import all_twelve_cases
+from clinic_walk import all_cases
 from hands import explorers_of
 from lab import REPOSITORY
 
@@ -23,7 +23,7 @@ def frameworks_are_a_table(notebook, axe):
 
 MORE = {
     "04_tracking_accuracy": landscape_has_its_numbers,
-    "05_clinic": all_twelve_cases,
+    "05_clinic": all_cases,
     "07_your_framework": frameworks_are_a_table,
 }
 """What only one notebook has."""

@@ -6,7 +6,7 @@ from lab import OPEN, Notebook
 # Name of the notebook: how many explorers and pictures, how many questions, and how it ends.
 APPS = {
     "00_start_here": (1, 3, "Where to go from here"),
-    "04_tracking_accuracy": (2, 7, "twelve broken runs"),
+    "04_tracking_accuracy": (2, 7, "broken runs, each of which happened to somebody"),
 }
 
 

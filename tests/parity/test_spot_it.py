@@ -16,6 +16,8 @@ from bn_teach.data import load_digits
 from bn_teach.theory import running_var_std
 
 torch = pytest.importorskip("torch")
+pytest.importorskip("torch.nn.utils.prune")
+pytest.importorskip("torch.utils.checkpoint")
 
 # What each line tells to do or to look at. The test of its case does that.
 QUOTED = {
@@ -36,6 +38,27 @@ QUOTED = {
     ),
     "by-folder": ("any(m.training for m in model.modules())", "Clone a running mean"),
     "restored": ("Evaluate right after restoring", "to the last digit", "copy.deepcopy(model.state_dict())"),
+    "one-class-test": (
+        "in eval() among two different sets of neighbours",
+        "1e-5",
+        "running_mean None, built with track_running_stats=False",
+    ),
+    "padding": ("in train() once more, with twice as much padding", "must not change"),
+    "two-crowds": ("twice, with update_bn on images of one kind alone", "no momentum was good for both"),
+    "dropout-before": ("with p = 0 in all dropout layers", "1.5 times as large", "update_bn alone leaves dropout on"),
+    "accumulation": ("layer.register_forward_pre_hook(lambda layer, inputs: print(len(inputs[0])))",),
+    "counted-twice": ("num_batches_tracked must be 1", "use_reentrant=True and with False"),
+    "averaged-weights": (
+        "num_batches_tracked of its batch norms",
+        "AveragedModel takes the latest statistics over, and with use_buffers=True it averages them",
+        "update_bn takes new ones",
+    ),
+    "shrunk-weights": ("copy.deepcopy(pruned)", "update_bn(loader, fresh)"),
+    "frozen-backbone": (
+        "clone a running mean of the frozen part",
+        "requires_grad=False was not enough",
+        "any(m.training for m in backbone.modules())",
+    ),
 }
 
 
@@ -136,7 +159,7 @@ def moves(model, train_images, judged, **mode):
     return accuracy(recomputed(model, train_images), judged, **mode) - accuracy(copy.deepcopy(model), judged, **mode)
 
 
-# The twelve cases
+# The cases
 
 
 def test_new_camera(digits, misty):
@@ -327,3 +350,158 @@ def test_restored(digits):
     assert back["parameters"] != log
     model.load_state_dict(ends)
     assert back["references"] == accuracy(model, digits) != log  # it went on changing, and is the end
+
+
+def test_one_class_test(digits):
+    keeping = network(0.1)
+    train(keeping, loader_of(digits), 100)
+    bare = copy.deepcopy(keeping)
+    for norm in norms(bare):
+        norm.running_mean = norm.running_var = None
+        norm.track_running_stats = False
+    image = torch.tensor(digits.validation_x[:1])
+    neighbours = [torch.tensor(digits.validation_x[digits.validation_y == digit]) for digit in (3, 8)]
+    for model, broken in ((keeping, False), (bare, True)):
+        one, other = (model.eval()(torch.cat([image, around]))[0] for around in neighbours)
+        assert torch.allclose(one, other, atol=1e-5) is not broken
+        assert any(norm.running_mean is None for norm in norms(model)) is broken
+    built = torch.nn.BatchNorm1d(5, track_running_stats=False)
+    assert built.running_mean is None
+
+
+@pytest.mark.parametrize("masked", [False, True])
+def test_padding(masked):
+    values = torch.randn(8, 20, 3, generator=torch.Generator().manual_seed(0)) + 3
+    real = torch.arange(20) < torch.randint(5, 21, (8, 1), generator=torch.Generator().manual_seed(0))
+    layer = torch.nn.BatchNorm1d(3).train()
+
+    def at_real_places(padding):
+        longer = torch.nn.functional.pad(values * real[..., None], (0, 0, 0, padding))
+        if masked:
+            return layer(longer[:, :20][real])  # places by channels
+        return layer(longer.transpose(1, 2)).transpose(1, 2)[:, :20][real]
+
+    assert torch.allclose(at_real_places(0), at_real_places(20), atol=1e-5) is masked
+
+
+def test_two_crowds(digits, misty):
+    foggy = replace(misty, train_x=0.3 * digits.train_x + 0.5)
+    kinds = {"clean": digits, "misty": foggy}
+
+    def right(model):
+        return [accuracy(model, one) for one in kinds.values()]
+
+    def trained(momentum):
+        model = network(momentum)
+        optimiser = torch.optim.SGD(model.parameters(), 0.1)
+        for step, rows in enumerate(np.random.default_rng(0).integers(0, len(digits.train_x), (400, 16))):
+            images = list(kinds.values())[step % 2].train_x[rows]
+            loss = torch.nn.functional.cross_entropy(model(torch.tensor(images)), torch.tensor(digits.train_y[rows]))
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+        return model
+
+    models = [trained(momentum) for momentum in (1.0, 0.5, 0.1, 0.01)]
+    assert all(min(right(model)) < 90 for model in models)  # no momentum is good for both
+    assert all(accuracy(recomputed(models[2], one), one) > 95 for one in kinds.values())
+
+
+def test_dropout_before(digits):
+    def built(place):
+        torch.manual_seed(0)
+        layers = []
+        for inputs in (64, 100):
+            layers += [torch.nn.Linear(inputs, 100)]
+            layers += [torch.nn.Dropout(0.5)] if place == "below" else []
+            layers += [torch.nn.BatchNorm1d(100), torch.nn.ReLU()]
+        layers += [torch.nn.Dropout(0.5)] if place == "behind" else []
+        return torch.nn.Sequential(*layers, torch.nn.Linear(100, 10))
+
+    def ratio(model, fresh):
+        return max((a.running_var / b.running_var).mean().item() for a, b in zip(norms(model), norms(fresh)))
+
+    for place, broken in (("below", True), ("behind", False)):
+        model = built(place)
+        train(model, loader_of(digits), 200)
+        without = copy.deepcopy(model)
+        for layer in without.modules():
+            if isinstance(layer, torch.nn.Dropout):
+                layer.p = 0.0
+        assert (ratio(model, recomputed(without, digits)) > 1.5) is broken
+        assert ratio(model, recomputed(model, digits)) < 1.5  # dropout is on, and nothing shows
+
+
+def test_accumulation(digits):
+    model, seen = network(0.1), []
+    hook = norms(model)[0].register_forward_pre_hook(lambda layer, inputs: seen.append(len(inputs[0])))
+    images = torch.tensor(digits.train_x[:64])
+    for some in images.split(2):
+        model(some).sum().backward()  # gradients add up
+    assert seen == [2] * 32
+    hook.remove()
+
+
+@pytest.mark.parametrize("use_reentrant", [None, True, False])
+def test_counted_twice(use_reentrant, digits):
+    model = network(0.1)
+    body, head = model[:-1], model[-1]
+    x = torch.tensor(digits.train_x[:16]).requires_grad_()
+    if use_reentrant is None:
+        hidden = body(x)
+    else:
+        hidden = torch.utils.checkpoint.checkpoint(body, x, use_reentrant=use_reentrant)
+    head(hidden).sum().backward()
+    assert {norm.num_batches_tracked.item() for norm in norms(model)} == {1 if use_reentrant is None else 2}
+    # The square root is the cure: 1 - sqrt(1 - 0.1) twice is 0.1 once.
+    assert pytest.approx(0.1, abs=1e-4) == 1 - (1 - 0.0513) ** 2
+
+
+def test_averaged_weights(digits):
+    swa = torch.optim.swa_utils
+    model = network(0.1)
+    by_hand = copy.deepcopy(model)  # made before training, and given parameters alone
+    latest, both = swa.AveragedModel(model), swa.AveragedModel(model, use_buffers=True)
+    means = []
+
+    def look(step):
+        if step > 200 and step % 10 == 0:
+            latest.update_parameters(model)
+            both.update_parameters(model)
+            means.append(model[1].running_mean.clone())
+
+    train(model, loader_of(digits), 400, learning_rate=1.0, look=look)
+    for mine, theirs in zip(by_hand.parameters(), latest.module.parameters()):
+        mine.data.copy_(theirs.data)
+    assert norms(by_hand)[0].num_batches_tracked == 0
+    assert torch.equal(latest.module[1].running_mean, model[1].running_mean)
+    torch.testing.assert_close(both.module[1].running_mean, torch.stack(means).mean(dim=0))
+    assert accuracy(by_hand, digits) < accuracy(recomputed(by_hand, digits), digits) - 5
+
+
+def test_shrunk_weights(digits):
+    pruned = network(0.1)
+    train(pruned, loader_of(digits), 400)
+    assert abs(moves(pruned, digits, digits)) < 1.5
+    for layer in pruned:
+        if isinstance(layer, torch.nn.Linear):
+            torch.nn.utils.prune.l1_unstructured(layer, "weight", amount=0.8)
+            torch.nn.utils.prune.remove(layer, "weight")
+    assert moves(pruned, digits, digits) > 15
+
+
+def test_frozen_backbone(digits, misty):
+    model = network(0.1)
+    train(model, loader_of(digits), 200)
+    backbone = model[:-1].requires_grad_(requires_grad=False)
+    for frozen in (True, False):
+        before = model[1].running_mean.clone()
+        model.train()
+        if frozen:
+            backbone.eval()
+        assert any(m.training for m in backbone.modules()) is not frozen
+        optimiser = torch.optim.SGD(model[-1].parameters(), 0.1)
+        for x, y in islice(loader_of(replace(digits, train_x=0.3 * digits.train_x + 0.5)), 20):
+            torch.nn.functional.cross_entropy(model(x), y).backward()
+            optimiser.step()
+        assert torch.equal(before, model[1].running_mean) is frozen

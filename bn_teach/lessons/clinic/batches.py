@@ -1,4 +1,4 @@
-"""Runs in which the mini-batches are made up badly: all of one class, or of a single image."""
+"""Runs in which the mini-batches are made up badly: all of one class, of a single image, or of padding."""
 
 import numpy as np
 
@@ -10,13 +10,15 @@ from bn_teach.lessons.clinic.experiment import (
     Experiment,
     Run,
     averaging_layers,
+    finished,
     in_eval_mode,
     level,
-    percent_right,
+    right_under,
+    statistics_seen,
 )
 from bn_teach.lessons.shared.runs import digits, trained
 from bn_teach.network import build_network, cross_entropy, keep_running_averages
-from bn_teach.running import pooled_statistics, population_statistics
+from bn_teach.running import exponential_moving_average, pooled_statistics, population_statistics
 from bn_teach.training import TrainingConfig
 
 # A pass over the training set, to take statistics anew.
@@ -24,13 +26,8 @@ from bn_teach.training import TrainingConfig
 
 def batch_statistics_of(network, x, m):
     """Means and variances of every mini-batch of m rows, in training mode: one pair of arrays for each layer."""
-    taken = [([], []) for _ in network.norms]
-    for start in range(0, len(x) - len(x) % m, m):
-        network(x[start : start + m])
-        for norm, (means, variances) in zip(network.norms, taken, strict=True):
-            means.append(norm.cache.mean)
-            variances.append(norm.cache.var)
-    return [(np.array(means), np.array(variances)) for means, variances in taken]
+    whole = range(0, len(x) - len(x) % m, m)
+    return statistics_seen(network, (network(x[start : start + m]) for start in whole))
 
 
 def recomputed(*, by_digit, pooled=False, layer=0):
@@ -49,7 +46,7 @@ def recomputed(*, by_digit, pooled=False, layer=0):
 
     def run(seed):
         recording = trained(TrainingConfig(steps=200, seed=seed))
-        network, m = recording.network_at(len(recording.checkpoint_steps) - 1), recording.config.batch_size
+        network, m = finished(recording), recording.config.batch_size
         labels = digits().train_y
         order = np.argsort(labels, kind="stable") if by_digit else np.random.default_rng(seed).permutation(len(labels))
         statistics = batch_statistics_of(network, digits().train_x[order], m)
@@ -59,11 +56,8 @@ def recomputed(*, by_digit, pooled=False, layer=0):
         ratios = np.array([(summarised(means[:n], variances[:n], m)[1] / exact).mean() for n in counts])
         curve = counts.astype(np.float64), ratios
         lines = {"seen": curve, "reference": level(curve, 1.0)} if by_digit else {"fixed": curve}
-        scores = network.inference(
-            network.layers[0](digits().validation_x),
-            [summarised(means, variances, m) for means, variances in statistics],
-        )
-        return Run(float(ratios[-1]), lines, {"accuracy": percent_right(scores, digits().validation_y)})
+        accuracy = right_under(network, [summarised(means, variances, m) for means, variances in statistics])
+        return Run(float(ratios[-1]), lines, {"accuracy": accuracy})
 
     return run
 
@@ -213,5 +207,129 @@ EPOCH_END = Case(
         fixed=epochs_of_1025(drop_last=True),
         effect=EFFECTS.get("epoch-end"),
         axes=Axes("running variance (1: its mean over these epochs)", "epoch", (0.85, 1.1), (-15, 5)),
+    ),
+)
+
+# Sequences that were filled up.
+
+MEAN, VARIANCE = 3.0, 2.0
+LENGTHS = range(5, 50)
+SEQUENCES, PADDED_BATCHES = 16, 1000
+
+
+def sequences(seed, *, by_length):
+    """Yield mini-batches of sequences, filled up with zeros to their longest: the values, and which are real."""
+    rng = np.random.default_rng(seed)
+    lengths = rng.choice(LENGTHS, SEQUENCES * PADDED_BATCHES)
+    lengths = np.sort(lengths) if by_length else lengths
+    for batch in rng.permutation(lengths.reshape(-1, SEQUENCES)):
+        real = np.arange(batch.max()) < batch[:, None]
+        yield np.where(real, rng.normal(MEAN, np.sqrt(VARIANCE), real.shape), 0.0), real
+
+
+def padded(*, masked, by_length=False):
+    """Build a function from a seed to a `Run`: the running mean of padded sequences, momentum 0.99.
+
+    Parameters
+    ----------
+    masked : bool
+        Padding is left out of mean and variance.
+    by_length : bool
+        A mini-batch holds sequences that are about equally long.
+    """
+
+    def run(seed):
+        rows, shares = [], []
+        for values, real in sequences(seed, by_length=by_length):
+            taken = values[real] if masked else values
+            rows.append((taken.mean(), taken.var()))
+            shares.append(real.mean())
+        mean, var = exponential_moving_average(rows, 0.99, initial=(0.0, 1.0)).T
+        shown = np.arange(9, PADDED_BATCHES, 10)
+        curve = shown + 1.0, mean[shown]
+        lines = {"fixed": curve} if masked else {"seen": curve, "reference": level(curve, MEAN)}
+        facts = {
+            "real": float(np.mean(shares)),
+            "padding": 100 * (1 - float(np.mean(shares))),
+            "variance": float(var[-1]),
+            "off": float((MEAN - mean[-1]) / np.sqrt(var[-1])),
+            "batches": PADDED_BATCHES,
+        }
+        return Run(float(mean[-1]), lines, facts)
+
+    return run
+
+
+_PADDED = Axes("running mean (dotted: the truth)", "mini-batches", (0, 3.5), (0, 3.5))
+
+PADDING = Case(
+    title="Too small a mean, too large a variance",
+    symptom="Sequences of 5 to 49 values (mean 3, dotted, and variance 2) come in mini-batches of 16, each filled up "
+    "with zeros to its longest one. After {batches:,} mini-batches, momentum 0.99, the running mean has long settled: "
+    "at {before}. The running variance: {variance:.2f}.",
+    cause="padding",
+    causes=("start", "biased", "padding", "short-memory"),
+    question="So how many per cent of the places in a mini-batch are padding, on average?",
+    unit="%",
+    truth=lambda broken, fixed: broken.facts["padding"],
+    low=0,
+    high=100,
+    computable=True,
+    formula="With a share r of real values: mean = r * 3, variance = r * 2 + r * (1 - r) * 3². Here r is {real:.2f}.",
+    fix="Mean and variance of the real places alone. Keras 3: hand the layer the mask. PyTorch: take the real places "
+    "out, layer(x[mask]), and put what comes back where it was.",
+    spot="PyTorch: send the same sequences through the layer in train() once more, with twice as much padding. What "
+    "comes out at the real places must not change.",
+    careful="To set the padding to zero once more behind the layer, a usual remedy, does nothing to the averages. One "
+    "sequence alone, without padding, then comes out {off:.1f} standard deviations too high at inference. What that "
+    "costs in accuracy depends on the network, and is not shown here. Sorting by length heals it (turn the picture).",
+    threads=(
+        Thread(
+            "tensorflow/tensorflow#30161",
+            "https://github.com/tensorflow/tensorflow/issues/30161",
+            "the layer passes a mask on and does not use it: mean 1.5 in place of 3, variance 3.25 in place of 2",
+        ),
+        Thread(
+            "pytorch/pytorch#70529",
+            "https://github.com/pytorch/pytorch/issues/70529",
+            "sequences of different lengths: padded places are in the statistics, and hardly anybody seems to have "
+            "studied what it does",
+        ),
+        Thread(
+            "keras-team/keras#18759",
+            "https://github.com/keras-team/keras/issues/18759",
+            "Keras 3 took a mask and did not use it either; by now it does",
+        ),
+        Thread(
+            "SeanNaren/deepspeech.pytorch#312",
+            "https://github.com/SeanNaren/deepspeech.pytorch/issues/312",
+            "do the zeros affect batch norm? They do; one way out is to repeat the sentence in place of zeros",
+        ),
+    ),
+    experiment=Experiment(
+        number="running mean",
+        unit="",
+        digits=2,
+        broken=padded(masked=False),
+        fixed=padded(masked=True),
+        effect=EFFECTS.get("padding"),
+        axes=_PADDED,
+    ),
+    twist=Twist(
+        setting="The same sequences, sorted by length before they are put into mini-batches (which then come in random "
+        "order).",
+        sides=("padded", "masked"),
+        words="Sorted by length: {before} with the padding, {after} without.",
+        why="Sixteen sequences of the same length need no padding. Many pipelines sort by length to save time, and so "
+        "never meet this; until somebody shuffles.",
+        experiment=Experiment(
+            number="running mean",
+            unit="",
+            digits=2,
+            broken=padded(masked=False, by_length=True),
+            fixed=padded(masked=True, by_length=True),
+            effect=EFFECTS.get("padding, twist"),
+            axes=_PADDED,
+        ),
     ),
 )

@@ -18,6 +18,15 @@ CAUSES = {
     "alone": "the last mini-batch is a single image",
     "training-mode": "training mode was left on in the evaluation",
     "statistics-left-behind": "the running statistics were not restored",
+    "batch-decides": "each test batch is normalised by itself",
+    "two-kinds": "one average serves two kinds of images",
+    "frozen-writes": "what is frozen goes on averaging",
+    "nobody-wrote": "nobody took statistics for these weights",
+    "old-statistics": "the statistics are those of the weights as they were before",
+    "dropout": "dropout is on while variances are averaged, and off when they are read",
+    "micro-batches": "every small batch is normalised by itself",
+    "twice": "each mini-batch enters the averages twice",
+    "padding": "zeros that fill up are averaged in",
     # Often blamed.
     "overfitting": "the network overfits",
     "learning-rate": "the learning rate is too high",
@@ -27,6 +36,7 @@ CAUSES = {
     "short-memory": "the average forgets too soon: raise momentum",
     "other-images": "the validation images are of another kind",
     "luck": "the best checkpoint was a lucky one",
+    "needed-weights": "the weights that are missing are needed",
 }
 """Key to what a cause says of itself."""
 

@@ -89,7 +89,7 @@ TWO_MODES = Case(
     "the ratio is sqrt(m / (m - 1)), with m counting batch times height times width, all is well.",
     careful="No bug, and hardly a cost: at batch sizes 4 and 8 the divisor moves the accuracy of the digits network "
     "by about 0.1 points on average over 16 seeds. But it multiplies from layer to layer if there is nothing in "
-    "between (turn the picture), and at batch size 2 it costs something in the second layer (case 6).",
+    "between (turn the picture), and at batch size 2 it costs something in the second layer (the case after this one).",
     threads=(
         Thread(
             "pytorch/pytorch#4741",

@@ -13,7 +13,9 @@ from bn_teach import _checks
 from bn_teach._threads import one_blas_thread
 from bn_teach.batchnorm import BatchNorm
 from bn_teach.lessons.shared.runs import digits
-from bn_teach.replay import at_the_end
+from bn_teach.network import cross_entropy
+from bn_teach.replay import at_the_end, running_statistics
+from bn_teach.training import TrainingConfig, train_live
 
 
 class NotReproducedError(RuntimeError):
@@ -253,3 +255,53 @@ def in_eval_mode(network):
 def averaging_layers(network):
     """List the batch norm layers of a network that keep running averages."""
     return [layer for layer in network.layers if isinstance(layer, BatchNorm)]
+
+
+# What runs are made of
+
+
+def misty(images):
+    """Take images as a misty camera would: less contrast, and brighter."""
+    return 0.3 * images + 0.5
+
+
+def finished(recording):
+    """Return the network of a recording as it was at the end."""
+    return recording.network_at(len(recording.checkpoint_steps) - 1)
+
+
+def live_network(seed):
+    """Train a network that keeps running averages, momentum 0.9."""
+    *_, (_, network) = train_live(digits(), TrainingConfig(steps=400, seed=seed), momentum=0.9)
+    return network
+
+
+def fitting(network, batches):
+    """Train on mini-batches (images, labels) with learning rate 0.1; yield the loss of each, after its step."""
+    for x, labels in batches:
+        loss, dscores = cross_entropy(network(x), labels)
+        network.backward(dscores)
+        network.descend(0.1)
+        yield loss
+
+
+def statistics_seen(network, passes):
+    """Collect what each pass is normalised by: means and variances, each of shape (T, H), for every layer."""
+    taken = [([], []) for _ in network.norms]
+    for _ in passes:
+        for norm, (means, variances) in zip(network.norms, taken, strict=True):
+            means.append(norm.cache.mean)
+            variances.append(norm.cache.var)
+    return [(np.array(means), np.array(variances)) for means, variances in taken]
+
+
+def averaged(statistics, momentum, m):
+    """Average statistics that were seen in mini-batches of m: the running mean and variance at the end, by layer."""
+    rows = (running_statistics(*seen, np.full(len(seen[0]), m), momentum) for seen in statistics)
+    return [(mean[-1], var[-1]) for mean, var in rows]
+
+
+def right_under(network, statistics, x=None, labels=None):
+    """Judge images, those of the validation set unless told otherwise, by given statistics: percent right."""
+    x, labels = (digits().validation_x, digits().validation_y) if x is None else (x, labels)
+    return percent_right(network.inference(network.layers[0](x), statistics), labels)

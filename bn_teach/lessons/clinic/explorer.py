@@ -1,4 +1,4 @@
-"""Twelve broken runs, one at a time: name the cause, commit a number, then see the fix."""
+"""Broken runs, one at a time: name the cause, commit a number, then see the fix."""
 
 import html
 import re
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import ipywidgets as widgets
 
 from bn_teach.lessons.clinic.case import CAUSES, Case
-from bn_teach.lessons.clinic.cases import CASES
+from bn_teach.lessons.clinic.cases import CASES, GROUPS
 from bn_teach.lessons.clinic.picture import axes, explanation, nothing, picture, score, symptom, turned, verdict
 from bn_teach.lessons.shared.background import LatestJob
 from bn_teach.lessons.shared.bar import TrainingBar
@@ -19,7 +19,10 @@ from bn_teach.lessons.shared.question import Question
 _ANSWERS = {}
 _RESULTS = {}
 
-TITLES = {name: f"{number}. {case.title}" for number, (name, case) in enumerate(CASES.items(), start=1)}
+_NUMBERS = {name: number for number, name in enumerate(CASES, start=1)}
+TITLES = {
+    name: f"{group}: {_NUMBERS[name]}. {case.title}" for group, cases in GROUPS.items() for name, case in cases.items()
+}
 
 
 @dataclass(frozen=True)
@@ -34,7 +37,7 @@ class ClinicState:
 
 
 class ClinicExplorer(Explorer):
-    """Walk through twelve broken training runs, each reproduced on the spot.
+    """Walk through broken training runs, each reproduced on the spot.
 
     A case shows its symptom. A learner names a cause and commits a number, and only then the fix is run and
     explained. What was committed stays, also when the cell is run again.
@@ -86,7 +89,7 @@ class ClinicExplorer(Explorer):
         self._score = widgets.Label()
         self._symptom, self._prompt, self._details = widgets.HTML(), widgets.HTML(), widgets.HTML()
         self.controls = {
-            "case": dropdown("case", TITLES, width="390px"),
+            "case": dropdown("case", TITLES, width="470px"),
             "cause": radio_buttons("cause"),
             "number": number_text("your number", "270px"),
             "picture": widgets.ToggleButtons(

@@ -16,18 +16,21 @@ from bn_teach.lessons.clinic.experiment import (
     averaging_layers,
     in_eval_mode,
     level,
+    live_network,
+    misty,
     percent_right,
+    right_under,
 )
 from bn_teach.lessons.shared.runs import digits, trained
 from bn_teach.replay import replay
-from bn_teach.training import TrainingConfig, live_losses, train, train_live
+from bn_teach.training import TrainingConfig, live_losses, train
 
 # A new camera: the validation images become misty, the training images stay as they are.
 
 
 def misty_images():
     """Validation images as a misty camera would take them, in halves: to take statistics from, and to be judged on."""
-    images = 0.3 * digits().validation_x + 0.5
+    images = misty(digits().validation_x)
     half = len(images) // 2
     return images[:half], images[half:]
 
@@ -59,8 +62,7 @@ def new_camera_learnt(seed):
     accuracy = []
     for network in recording.networks():
         statistics = network.population_statistics(network.layers[0](others))
-        scores = network.inference(network.layers[0](scored), statistics)
-        accuracy.append(percent_right(scores, recording.dataset.validation_y))
+        accuracy.append(right_under(network, statistics, scored, recording.dataset.validation_y))
     curve = recording.checkpoint_steps.astype(np.float64), np.array(accuracy)
     return Run(at_end(curve), {"fixed": curve}, {})
 
@@ -193,12 +195,6 @@ RESTLESS_LOSS = Case(
 )
 
 # An evaluation that writes.
-
-
-def live_network(seed):
-    """Train a network that keeps running averages, momentum 0.9."""
-    *_, (_, network) = train_live(digits(), TrainingConfig(steps=400, seed=seed), momentum=0.9)
-    return network
 
 
 def evaluated(*, training_mode, by_digit):
