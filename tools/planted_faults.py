@@ -301,6 +301,20 @@ FAULTS = (
         BROWSER,
         (("BN_TEACH_REQUIRE_BROWSER", "1"),),
     ),
+    Fault(
+        "a frozen backbone that writes no averages",
+        "bn_teach/lessons/clinic/crowds.py",
+        exactly("yield (backbone.train() if writes else backbone.eval())(x[rows]), labels[rows]"),
+        "yield backbone.eval()(x[rows]), labels[rows]",
+        ("tests/lessons/clinic/test_cases.py", "-k", "frozen-backbone and (symptom or twist_is_there)"),
+    ),
+    Fault(
+        "accumulated gradients that are those of the last few images",
+        "bn_teach/lessons/clinic/recipes.py",
+        exactly('total[number, name] = total.get((number, name), 0) + getattr(layer, "d" + name)'),
+        'total[number, name] = getattr(layer, "d" + name)',
+        ("tests/lessons/clinic/test_cases.py", "-k", "accumulated_gradients or accumulation_of_one"),
+    ),
 )
 
 

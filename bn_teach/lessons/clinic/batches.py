@@ -272,8 +272,6 @@ PADDING = Case(
     question="So how many per cent of the places in a mini-batch are padding, on average?",
     unit="%",
     truth=lambda broken, fixed: broken.facts["padding"],
-    low=0,
-    high=100,
     computable=True,
     formula="With a share r of real values: mean = r * 3, variance = r * 2 + r * (1 - r) * 3². Here r is {real:.2f}.",
     fix="Mean and variance of the real places alone. Keras 3: hand the layer the mask. PyTorch: take the real places "

@@ -23,7 +23,7 @@ CAUSES = {
     "frozen-writes": "what is frozen goes on averaging",
     "nobody-wrote": "nobody took statistics for these weights",
     "old-statistics": "the statistics are those of the weights as they were before",
-    "dropout": "dropout is on while variances are averaged, and off when they are read",
+    "dropout": "dropout below batch norm: on in training, off at inference",
     "micro-batches": "every small batch is normalised by itself",
     "twice": "each mini-batch enters the averages twice",
     "padding": "zeros that fill up are averaged in",
@@ -82,7 +82,7 @@ class Twist:
     experiment: Experiment
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Case:
     """A broken run as somebody met it, with everything that is told about it.
 
@@ -124,8 +124,8 @@ class Case:
     question: str
     unit: str
     truth: Callable
-    low: float
-    high: float
+    low: float = 0
+    high: float = 100
     formula: str
     fix: str
     spot: str

@@ -84,8 +84,6 @@ ONE_CLASS_TEST = Case(
     "come out right?",
     unit="%",
     truth=lambda broken, fixed: fixed.value,
-    low=0,
-    high=100,
     formula="At inference, too: y = gamma * (x - mean of this batch) / (its standard deviation) + beta. What twenty "
     "images of one class have in common lies in their mean, and the mean is taken away. With two classes in a batch "
     "{two:.0f} % come out right, with five {five:.0f} %, with ten {mixed:.0f} %.",
@@ -223,8 +221,6 @@ TWO_CROWDS = Case(
     question="An average for each camera, and the same weights: how many per cent of the misty images are right?",
     unit="%",
     truth=lambda broken, fixed: fixed.value,
-    low=0,
-    high=100,
     formula="Training normalises each mini-batch by its own camera. The one average takes in both: its mean lies "
     "between the cameras, and its variance is a mean of two variances, without the distance between them. No image of "
     "training was ever normalised by such numbers.",
@@ -270,7 +266,7 @@ TWO_CROWDS = Case(
         words="A little mist: {before} with the shared average, {after} with one of its own.",
         why="The two means lie close together, measured in standard deviations, so the one between them is near both.",
         experiment=Experiment(
-            number="accuracy on slightly misty images",
+            number="accuracy on slight mist",
             unit="%",
             digits=1,
             broken=second_camera(shared=True, second=slightly_misty),

@@ -78,8 +78,6 @@ TWO_MODES = Case(
     question="What is the ratio with mini-batches of 2?",
     unit="",
     truth=lambda broken, fixed: broken.facts["at_two"],
-    low=0,
-    high=100,
     computable=True,
     formula="Training mode divides the sum of squared deviations by m, the running variance takes it in divided by m "
     "- 1. Ratio of the outputs, with eps at 0: sqrt(m / (m - 1)).",
@@ -201,8 +199,6 @@ MISSING_VARIANCE = Case(
     question="Where does it settle with mini-batches of 2?",
     unit="",
     truth=lambda broken, fixed: broken.facts["of_two"],
-    low=0,
-    high=100,
     computable=True,
     formula="Deviations are taken from the mini-batch's own mean, which lies in the midst of its values. Divided by "
     "m, their squares come out too small: (m - 1) / m of the variance on average. 3/4 for m = 4, 1/2 for m = 2, 31/32 "

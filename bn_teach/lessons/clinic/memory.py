@@ -156,8 +156,6 @@ PORTED = Case(
     question="How many percentage points does the port lose?",
     unit="percentage points",
     truth=_gain,
-    low=0,
-    high=100,
     formula="Keras, Flax, ONNX: running = momentum * running + (1 - momentum) * batch. PyTorch: running = (1 - "
     "momentum) * running + momentum * batch. Taken over as it is, 0.99 keeps 1 % of the old value, and the running "
     "statistics are those of the latest mini-batch.",
@@ -223,8 +221,6 @@ FIRST_EPOCH = Case(
     "after these 21 updates?",
     unit="%",
     truth=lambda broken, fixed: broken.facts["left"],
-    low=0,
-    high=100,
     computable=True,
     formula="After t updates the weight on the initial value is momentum^t: 0.99^21 = 0.81. To take it out, divide: "
     "(running - momentum^t * initial) / (1 - momentum^t), the correction known from Adam.",

@@ -213,8 +213,6 @@ AVERAGED_WEIGHTS = Case(
     question="One pass over the training set takes statistics for the averaged weights: how many per cent are right?",
     unit="%",
     truth=lambda broken, fixed: fixed.value,
-    low=0,
-    high=100,
     formula="The averaged weights never took part in training, so no mini-batch ever went through them. Their running "
     "statistics are what they were built with, mean 0 and variance 1.",
     fix="Average, then one pass in training mode with the weights frozen.",
@@ -251,7 +249,7 @@ AVERAGED_WEIGHTS = Case(
         ),
     ),
     experiment=Experiment(
-        number="accuracy of the averaged weights",
+        number="accuracy when averaged",
         unit="%",
         digits=1,
         broken=mean_weights(as_built, "seen"),
@@ -267,7 +265,7 @@ AVERAGED_WEIGHTS = Case(
         why="Close together, weights act nearly linearly, and then the mean of the statistics is nearly that of the "
         "mean weights. A hunch, and measured for this network alone: the latest statistics give {latest:.1f} %.",
         experiment=Experiment(
-            number="accuracy of the averaged weights",
+            number="accuracy when averaged",
             unit="%",
             digits=1,
             broken=mean_weights(averaged_along, "seen"),
@@ -336,8 +334,6 @@ SHRUNK_WEIGHTS = Case(
     "right?",
     unit="%",
     truth=lambda broken, fixed: fixed.value,
-    low=0,
-    high=100,
     formula="A unit sums up fewer terms now. Its batch norm still takes off the mean, and divides by the standard "
     "deviation, of the old sum. In layer 2 the variance is now {ratio:.2f} times the old one, mean over the units.",
     fix="Take statistics anew after every change of weights: pruned, rounded, merged. Here 64 images without labels do "
@@ -361,7 +357,7 @@ SHRUNK_WEIGHTS = Case(
         Thread(
             "mit-han-lab/once-for-all#15",
             "https://github.com/mit-han-lab/once-for-all/issues/15",
-            "why are the statistics of a part of a network reset and taken from 2,000 images?",
+            "asks why the statistics of a part of a network are reset and taken from 2,000 images",
         ),
     ),
     experiment=Experiment(

@@ -79,8 +79,6 @@ NEW_CAMERA = Case(
     "weight changes. How many per cent of the other half come out right?",
     unit="%",
     truth=lambda broken, fixed: fixed.value,
-    low=0,
-    high=100,
     formula="running = p * running + (1 - p) * batch, and the batch is one that went through in training mode: of "
     "training images. Accuracy is not averaged: it is measured, with the help of these averages.",
     fix="Let the new images be read in training mode once (here: population_statistics of them), then judge other "
@@ -266,8 +264,6 @@ BY_FOLDER = Case(
     "right?",
     unit="%",
     truth=lambda broken, fixed: fixed.value,
-    low=0,
-    high=100,
     formula="Training mode: every mini-batch is normalised by its own mean and variance, and both go into the running "
     "averages. Sixteen zeros normalised by themselves no longer look like zeros.",
     fix="eval() before the evaluation, train() after it.",

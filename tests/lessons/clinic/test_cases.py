@@ -26,7 +26,7 @@ from bn_teach.lessons.clinic.experiment import EFFECTS, EFFECTS_FILE, Effect, No
 from bn_teach.lessons.clinic.memory import typical_jump
 from bn_teach.lessons.clinic.other_weights import PATIENCE, mean_network, pruned
 from bn_teach.lessons.clinic.picture import clinic_table, explanation, picture, symptom, turned, verdict
-from bn_teach.lessons.clinic.recipes import Dropout, accumulating
+from bn_teach.lessons.clinic.recipes import Dropout, accumulating, dropout_curve, with_dropout
 from bn_teach.lessons.shared.runs import run, trained
 from bn_teach.lessons.shared.seeds import load_seeds, mean_and_error
 from bn_teach.network import build_network
@@ -324,7 +324,7 @@ def test_restored_half_gains_with_a_long_memory():
 
 def test_one_class_test_gets_better_with_every_class_and_not_with_a_larger_batch():
     for broken, fixed in runs("one-class-test"):
-        assert np.all(np.diff(broken.lines["seen"][1]) > 5)
+        assert np.all(np.diff(broken.lines["seen"][1]) > 1)
         assert broken.facts["larger"] < 30
         assert fixed.value > broken.facts["mixed"]
 
@@ -402,6 +402,14 @@ def test_dropout_before_is_for_the_most_part_in_the_weights():
     for broken, fixed in runs("dropout-before"):
         assert broken.facts["ratio"] > 2
         assert fixed.facts["ratio"] == pytest.approx(1, abs=0.15)
+
+
+def test_dropout_before_catches_up_slowly():
+    below, behind = (
+        mean([at_the_end(dropout_curve(with_dropout(seed, place), seed, 1600)[1]) for seed in range(2)])
+        for place in ("below", "behind")
+    )
+    assert 2 < behind - below < 5
 
 
 def test_dropout_changes_the_variance_by_the_formula():
@@ -551,7 +559,8 @@ def test_question_can_be_answered(name):
         assert case.low <= truth <= case.high
         assert verdict(case, broken, fixed, case.cause, truth)[:2] == (True, True)
     wrong = next(cause for cause in case.causes if cause != case.cause)
-    right, close, text = verdict(case, broken, fixed, wrong, case.high)
+    far = max(case.low, case.high, key=lambda answer: abs(answer - truth))
+    right, close, text = verdict(case, broken, fixed, wrong, far)
     assert not right
     assert not close
     assert text.startswith(f"You named: {CAUSES[wrong]}")
