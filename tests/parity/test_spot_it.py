@@ -487,6 +487,9 @@ def test_shrunk_weights(digits):
         if isinstance(layer, torch.nn.Linear):
             torch.nn.utils.prune.l1_unstructured(layer, "weight", amount=0.8)
             torch.nn.utils.prune.remove(layer, "weight")
+    before = pruned[1].running_mean.clone()
+    pruned.eval()(torch.tensor(digits.train_x))  # a "calibration" that only reads
+    assert torch.equal(before, pruned[1].running_mean)
     assert moves(pruned, digits, digits) > 15
 
 
