@@ -29,7 +29,7 @@ GROUPS = MappingProxyType(
             "accumulation": ACCUMULATION,
             "counted-twice": COUNTED_TWICE,
         },
-        "afterwards": {
+        "after": {
             "restored": RESTORED,
             "tidy-pass": TIDY_PASS,
             "averaged-weights": AVERAGED_WEIGHTS,

@@ -89,7 +89,7 @@ class ClinicExplorer(Explorer):
         self._score = widgets.Label()
         self._symptom, self._prompt, self._details = widgets.HTML(), widgets.HTML(), widgets.HTML()
         self.controls = {
-            "case": dropdown("case", TITLES, width="410px"),
+            "case": dropdown("case", TITLES, width="420px"),
             "cause": radio_buttons("cause"),
             "number": number_text("your number", "270px"),
             "picture": widgets.ToggleButtons(

@@ -20,6 +20,7 @@ from bn_teach.lessons.clinic import crowds
 from bn_teach.lessons.clinic.batches import MEAN
 from bn_teach.lessons.clinic.batches import VARIANCE as SPREAD
 from bn_teach.lessons.clinic.case import CAUSES
+from bn_teach.lessons.clinic.cases import GROUPS
 from bn_teach.lessons.clinic.crowds import two_cameras
 from bn_teach.lessons.clinic.divisors import STEPS, VARIANCE
 from bn_teach.lessons.clinic.experiment import EFFECTS, EFFECTS_FILE, Effect, NotReproducedError, fitting, load_effects
@@ -591,6 +592,14 @@ def test_every_branch_of_the_decision_path_is_one_of_the_cases():
     path = "".join(cell.source for cell in notebook.cells).split("## Is it the statistics?")[1].replace("\n   ", " ")
     named = {(number, " ".join(title.split())) for number, title in re.findall(r"\*\*(\d+)\.\s([^*]+)\*\*", path)}
     assert named == {(str(number), case.title) for number, case in enumerate(CASES.values(), start=1)}
+
+
+def test_the_notebook_says_which_cases_are_in_which_group():
+    notebook = nbformat.read(Path(__file__).parents[3] / "notebooks" / "05_clinic.ipynb", as_version=4)
+    told = re.findall(r"^\| ([\w ]+) \| (\d+) to (\d+) \|", notebook.cells[0].source, re.MULTILINE)
+    names = list(CASES)
+    ends = {group: [names.index(name) + 1 for name in cases] for group, cases in GROUPS.items()}
+    assert told == [(group, str(numbers[0]), str(numbers[-1])) for group, numbers in ends.items()]
 
 
 # What goes wrong
