@@ -1,15 +1,19 @@
 """`checkup`: broken runs are named, healthy ones are not, costs are those of the user's metric, and nothing changes."""
 
+import ast
 import copy
 import random
 import re
 import subprocess
 import sys
 from html.parser import HTMLParser
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+import bn_teach.torch_recorder
+from bn_teach import CASES
 from bn_teach.torch_recorder import LayerHistory, TorchRecording, checkup, exact_statistics, record_torch, write_back
 from bn_teach.torch_recorder.diagnosis import Finding, in_order
 from bn_teach.torch_recorder.evidence import Heard, Score, is_sure
@@ -19,6 +23,7 @@ torch = pytest.importorskip("torch")
 import broken_runs as runs  # noqa: E402
 
 nn = torch.nn
+FOLDER = Path(bn_teach.torch_recorder.__file__).parent
 
 
 @pytest.fixture(autouse=True)
@@ -536,3 +541,15 @@ def test_the_table_of_what_it_finds_has_every_run():
     rows = re.findall(r"^\| (.*?) \| (\d?) \|", runs.DOCUMENT.read_text(encoding="utf-8"), flags=re.MULTILINE)
     assert [name for name, _ in rows] == [*runs.BROKEN, *runs.HEALTHY]
     assert sum(int(named) for _, named in rows if named) >= 0.95 * len(runs.BROKEN) * len(runs.SEEDS)
+
+
+def test_findings_and_the_clinic_point_to_the_same_cases():
+    trees = [ast.parse(path.read_text(encoding="utf-8")) for path in sorted(FOLDER.glob("from_*.py"))]
+    nodes = [node for tree in trees for node in ast.walk(tree)]
+    quoted = {node.value for node in nodes if isinstance(node, ast.Constant)}
+    findings = [node for node in nodes if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Finding"]
+    pointed = {part.value for node in findings for part in ast.walk(node.args[1]) if isinstance(part, ast.Constant)}
+    assert findings
+    assert pointed <= {"", *CASES}
+    no_fault_of_inference, not_in_pytorch = {"restless-loss", "two-modes"}, {"missing-variance"}
+    assert set(CASES) - quoted == no_fault_of_inference | not_in_pytorch
