@@ -38,7 +38,8 @@ class MomentumExplorer(TrainingExplorer):
     The picture shows one unit: the statistics of every mini-batch, the running average of them, and
     the exact statistics; and beside it the validation accuracy under each. The drawing above it shows who
     writes the statistics and who reads them, in training or in prediction. Moving momentum replays
-    the recorded run. Moving batch size, learning rate or seed trains again, in the background.
+    the recorded run. Moving batch size, learning rate or seed trains again, in the background; other batch sizes are
+    trained ahead, while nothing moves.
 
     Parameters
     ----------
