@@ -7,7 +7,7 @@ CELL = """
 import time
 from bn_teach import MomentumExplorer, RunningStatisticsExplorer
 from bn_teach.lessons.running_averages import explorer as running_statistics
-from bn_teach.lessons.start_here import explorer as momentum
+from bn_teach.lessons.shared import training
 from bn_teach.training import TrainingConfig
 
 def slowly(function, seconds=0.08):
@@ -21,7 +21,7 @@ network.wait()
 network
 """
 SLOW = """
-momentum.replay = slowly(momentum.replay)
+training.replay = slowly(training.replay)
 running_statistics.simulate = slowly(running_statistics.simulate)
 """
 

@@ -31,16 +31,16 @@ function listen(model) {
   return [said, () => ears.forEach(([event, ear]) => model.off(event, ear))];
 }
 
-// Ask until an answer is heard, less and less often: the kernel may be busy.
-function ask(model, wait = 3000) {
-  const answered = new Promise((heard) => model.on("msg:custom", heard));
-  (async () => {
-    for (let asked = 0, heard = false; !heard; asked++) {
-      model.send({ asked });
-      const later = new Promise((pass) => setTimeout(() => pass(false), wait * 2 ** asked));
-      heard = await Promise.race([answered.then(() => true), later]);
-    }
-  })();
+// Ask until an answer is heard, less and less often: the kernel may be busy, and this page may not have come to reading
+// what the kernel answered.
+async function ask(model) {
+  let heard = false;
+  model.on("msg:custom", () => (heard = true));
+  for (let asked = 0; !heard; asked++) {
+    model.send({ asked });
+    await new Promise((later) => setTimeout(later, 4000 * 2 ** asked));
+    await new Promise((free) => (window.requestIdleCallback ?? setTimeout)(free));
+  }
 }
 
 export default () => {

@@ -79,9 +79,9 @@ class LiveFigure(FigureWidget):
         self.open()
 
     def _answer(self, _, message, buffers):
-        """Give a page the sign of life it asks for (live_figure.js); one that asks again did not hear it."""
+        """Give a page the sign of life it asks for (live_figure.js); one that asks a third time never hears it."""
         last, self._answered = self._answered, time.monotonic()
-        if message["asked"] and self._answered - last > 1:  # else its questions waited in line, behind a long cell
+        if message["asked"] > 1 and self._answered - last > 1:  # else its questions waited in line, behind a long cell
             self.lost += 1
         else:
             self.send({"answer": message["asked"]})

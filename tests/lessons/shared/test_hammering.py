@@ -13,6 +13,7 @@ from moves import move
 import bn_teach
 from bn_teach.data import Dataset
 from bn_teach.lessons.clinic import explorer as clinic
+from bn_teach.lessons.whose_statistics.changed import CONFIGS
 from bn_teach.torch_recorder import load_example
 from bn_teach.training import TrainingConfig
 
@@ -26,6 +27,14 @@ def clouds():
     rng = np.random.default_rng(0)
     y = np.arange(160) % 3
     return Dataset.from_arrays(rng.normal(size=(160, 4)) + y[:, None], y)
+
+
+@pytest.fixture(autouse=True)
+def small_runs_of_changed_weights(monkeypatch):
+    """As many checkpoints as are averaged, of a network that is as small as the others."""
+    for name, config in CONFIGS.items():
+        small = replace(config, steps=80, checkpoint_every=1, hidden=SMALL.hidden, batch_size=SMALL.batch_size)
+        monkeypatch.setitem(CONFIGS, name, small)
 
 
 @pytest.fixture
@@ -44,11 +53,12 @@ def build(name, data):
         return cls(load_example().recorded)
     if name in ("ClinicExplorer", "MemoryExplorer", "RunningStatisticsExplorer"):
         return cls()
-    return cls(data, SMALL)
+    return cls(data) if name == "ChangedWeightsExplorer" else cls(data, SMALL)
 
 
 NAMES = [
     "BatchStatisticsExplorer",
+    "ChangedWeightsExplorer",
     "ClinicExplorer",
     "EstimatorRaceExplorer",
     "MemoryExplorer",
@@ -57,6 +67,7 @@ NAMES = [
     "RunningStatisticsExplorer",
     "TrainingReadsExplorer",
     "TwoModesExplorer",
+    "WhoseStatisticsExplorer",
 ]
 
 
