@@ -9,8 +9,8 @@ QUOTED = (
     "training step, batch size 16: PyTorch / ours",
     "retraining in PyTorch / replay",
     "nine momenta one by one / in one call",
-    "momentum move in the kernel / its replay",
-    "a move of momentum in the browser, without its replay / a bare figure",
+    "warm momentum move in the kernel / bare batch update",
+    "a warm move of momentum in the browser / a bare figure",
     "import bn_teach / import numpy",
 )
 BEFORE, AFTER = "<!-- rows of docs/benchmarks.md, put here by tools/quote.py -->\n", "<!-- end of rows -->\n"
