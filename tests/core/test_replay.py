@@ -631,3 +631,14 @@ def test_bad_arguments_of_early_stop_are_named(recording, patience, options, err
 def test_early_stop_refuses_several_momenta(recording):
     with pytest.raises(ValueError, match="^replay must"):
         early_stop(replay_of(recording, [0.5, 0.9]), 3)
+
+
+@pytest.mark.parametrize("estimator", ["ema", "debiased", "cumulative"])
+def test_the_history_of_a_unit_needs_no_averages_of_all(recording, estimator):
+    whole = replay_of(recording, 0.9, estimator=estimator, unbiased=(True, False))
+    slim = whole.slim()
+    assert slim.running_mean is None
+    for layer in (0, 1):
+        mean, var = slim.history(layer, 3)
+        np.testing.assert_array_equal(mean, whole.running_mean[layer][:, 3])
+        np.testing.assert_array_equal(var, whole.running_var[layer][:, 3])

@@ -302,3 +302,13 @@ def test_bad_values_are_named(call, name):
 def test_wrong_types_are_named(call, name):
     with pytest.raises(TypeError, match=f"^{name} must"):
         call()
+
+
+@pytest.mark.parametrize("debias", [False, True])
+@pytest.mark.parametrize("momentum", [0.0, 0.5, 0.999])
+def test_a_few_columns_are_averaged_as_in_company(momentum, debias):
+    history = np.random.default_rng(0).normal(size=(50, 20))
+    together = fading_average(history, momentum, np.full(20, 3.0), debias=debias)
+    for column in (0, 7):
+        alone = fading_average(history[:, [column]], momentum, 3.0, debias=debias)
+        np.testing.assert_array_equal(alone[:, 0], together[:, column])

@@ -2,8 +2,7 @@
 
 import threading
 from collections import OrderedDict
-from contextlib import suppress
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import replace
 from functools import partial
 from itertools import product
 
@@ -65,14 +64,13 @@ def _nbytes(*results):
 
 
 def _arrays(result):
+    """Every array that can be reached from a result: through its attributes, sequences and dictionaries."""
     if isinstance(result, np.ndarray):
         yield result
-    elif isinstance(result, Run):
-        yield from _arrays((result.recording, *list(result._replays.values())))
-    elif is_dataclass(result) and not isinstance(result, Dataset):
-        yield from _arrays(tuple(getattr(result, field.name) for field in fields(result)))
-    elif isinstance(result, (tuple, dict)):
-        for part in result.values() if isinstance(result, dict) else result:
+    elif not isinstance(result, Dataset):
+        parts = result if isinstance(result, (tuple, list, dict)) else getattr(result, "__dict__", ())
+        # A list of them, for another thread may be adding a replay.
+        for part in list(parts.values() if isinstance(parts, dict) else parts):
             yield from _arrays(part)
 
 
@@ -188,7 +186,10 @@ class TrainingExplorer(Explorer):
         if config == self._early:
             self._job.cancel()  # it is on its way
         else:
-            self._job.start(lambda cancelled: self._train_and_show(config, cancelled))
+            self._start(config)
+
+    def _start(self, config):
+        self._job.start(lambda cancelled: self._train_and_show(config, cancelled))
 
     def _train_and_show(self, config, cancelled):
         """Run on the training thread."""
@@ -272,9 +273,12 @@ class TrainingExplorer(Explorer):
             if self._busy() or config in self._runs:
                 return
             self._early = config
+        given_up = False
         try:
-            with watched(partial(self._follow, config)), suppress(Cancelled):
+            with watched(partial(self._follow, config)):
                 self._record(config)
+        except Cancelled:
+            given_up = True
         except Exception:
             if config != self._asked:
                 self._hopeless.add(config)
@@ -284,8 +288,8 @@ class TrainingExplorer(Explorer):
         finally:
             with self._lock:
                 self._early = None
-                if config == self._asked:
-                    self._stop_training()
+                if config == self._asked:  # it may have been asked for just as it was given up
+                    self._start(config) if given_up else self._stop_training()
 
     def _follow(self, config, step, steps):
         """Let everything else go first, unless somebody asks for this very run."""

@@ -69,7 +69,6 @@ class WhoseStatisticsExplorer(TrainingExplorer):
     """
 
     State = WhoseStatisticsState
-    remembered = 4  # only another seed trains
 
     def __init__(self, dataset=None, config=TrainingConfig()):
         super().__init__(dataset, config)

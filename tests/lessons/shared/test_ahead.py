@@ -1,12 +1,24 @@
 """What is computed before anybody asks: all that both sliders can reach, once, and never in somebody's way."""
 
+import gc
 import threading
 import time
 from collections import Counter
+from dataclasses import replace
+from types import FunctionType, ModuleType
 
+import numpy as np
 import pytest
 
-from bn_teach import EstimatorRaceExplorer, MomentumExplorer
+from bn_teach import (
+    ChangedWeightsExplorer,
+    EstimatorRaceExplorer,
+    MomentumExplorer,
+    TrainingReadsExplorer,
+    TwoModesExplorer,
+    WhoseStatisticsExplorer,
+)
+from bn_teach.data import Dataset
 from bn_teach.lessons.shared import idle, training
 from bn_teach.lessons.shared.background import Ahead
 from bn_teach.lessons.shared.choices import MOMENTA
@@ -143,6 +155,48 @@ def test_a_training_ahead_is_given_up_for_one_that_is_asked_for(clouds, at_rest,
     with pytest.raises(training.Cancelled):
         explorer._follow(CONFIG, 1, 40)
     explorer._asked = None
+
+
+def test_who_asks_for_a_run_just_as_it_is_given_up_still_gets_it(clouds):
+    explorer = MomentumExplorer(clouds, CONFIG)
+    explorer.wait()
+    record, given_up = explorer._record, []
+
+    def asked_for_while_it_is_given_up(config):
+        if given_up:
+            return record(config)
+        given_up.append(config)
+        explorer.controls["batch_size"].value = 4
+        raise training.Cancelled
+
+    explorer._record = asked_for_while_it_is_given_up
+    explorer._train_early(replace(CONFIG, batch_size=4))
+    explorer.wait()
+    assert explorer.status.startswith("After 40 steps")
+    assert replace(CONFIG, batch_size=4) in explorer._runs
+
+
+def arrays_within(result):
+    """All arrays that Python's garbage collector finds behind a result, but for the data set."""
+    found, seen, unread = {}, set(), [result]
+    while unread:
+        one = unread.pop()
+        if id(one) in seen or isinstance(one, (Dataset, type, ModuleType, FunctionType)):
+            continue
+        seen.add(id(one))
+        if isinstance(one, np.ndarray):
+            found[id(one)] = one
+        unread += gc.get_referents(one)
+    return found.values()
+
+
+@pytest.mark.parametrize(
+    "cls", [ChangedWeightsExplorer, MomentumExplorer, TrainingReadsExplorer, TwoModesExplorer, WhoseStatisticsExplorer]
+)
+def test_all_that_is_remembered_is_counted(cls):
+    explorer = cls()
+    explorer.wait()
+    assert explorer._held() == sum(array.nbytes for array in arrays_within(list(explorer._runs.values()))) > 1e4
 
 
 def test_a_failure_ahead_is_told_once_and_spoils_no_picture(clouds, at_rest, monkeypatch):
