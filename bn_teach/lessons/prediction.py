@@ -8,6 +8,7 @@ from bn_teach import _checks
 from bn_teach.lessons.questions import QUESTIONS
 from bn_teach.lessons.shared.accessible import Accessible
 from bn_teach.lessons.shared.bar import TrainingBar
+from bn_teach.lessons.shared.commit import CommitButton
 from bn_teach.lessons.shared.explorer import number_text, radio_buttons, row
 
 # Answers given since the kernel started, so that Run All again loses none: name to answer.
@@ -55,7 +56,7 @@ class Prediction:
         self.question = QUESTIONS[name]
         prompt = html.escape(self.question.prompt, quote=False)
         self.answer = self._answer_widget()
-        self.commit = widgets.Button(description="Commit and reveal")
+        self.commit = CommitButton(self._reveal, self.answer)
         self._progress = TrainingBar()
         self._result = widgets.HTML()
         self._result.add_class("bn-teach-status")
@@ -68,7 +69,6 @@ class Prediction:
             ]
         )
         self.view.add_class("bn-teach")
-        self.commit.on_click(lambda _: self._reveal())
         if name in _ANSWERS:
             self.answer.value = _ANSWERS[name]
             self._reveal()
@@ -93,11 +93,12 @@ class Prediction:
         return number_text(f"your answer ({self.question.unit})", "330px")
 
     def _reveal(self):
+        """Run the experiment and compare; return whether there was an answer to compare with."""
         try:
             answer = self.question.read(self.answer.value)
         except ValueError as error:
             self._say(str(error))
-            return
+            return False
         self.answer.disabled = self.commit.disabled = True
         self._say("Running the experiment ...")
         try:
@@ -106,9 +107,10 @@ class Prediction:
         except Exception as error:
             self._say(f"The experiment did not work here: {error} ({type(error).__name__})")
             self.answer.disabled = self.commit.disabled = False
-            return
+            return True
         _ANSWERS[self.name] = self.answer.value
         self._say(text)
+        return True
 
     def _say(self, text):
         self._result.value = html.escape(text, quote=False)

@@ -11,6 +11,7 @@ from bn_teach.lessons.clinic.cases import CASES, GROUPS
 from bn_teach.lessons.clinic.picture import axes, explanation, nothing, picture, score, symptom, turned, verdict
 from bn_teach.lessons.shared.background import LatestJob
 from bn_teach.lessons.shared.bar import TrainingBar
+from bn_teach.lessons.shared.commit import CommitButton
 from bn_teach.lessons.shared.explorer import Explorer, dropdown, folded, number_text, radio_buttons, row, seed_box
 from bn_teach.lessons.shared.question import Question
 
@@ -100,7 +101,7 @@ class ClinicExplorer(Explorer):
             "seed": seed_box(),
         }
         self._set(case=case)
-        self.commit = _button("Commit and reveal", self._commit)
+        self.commit = CommitButton(self._commit, self.controls["cause"], self.controls["number"])
         self.previous = _button("Previous", lambda: self._step(-1))
         self.next = _button("Next", lambda: self._step(1))
         self.start_over = _button("Forget all answers", self._forget)
@@ -181,16 +182,20 @@ class ClinicExplorer(Explorer):
         self._update()
 
     def _commit(self):
-        state = self.state
-        with self._shown_errors():
+        """Take the answer, if it is complete; return whether it is."""
+        with self._lock, self._shown_errors():
+            if self._quiet:  # the questions of another case are being put on display
+                return False
+            state = self.state
             try:
                 self._read(state)
             except ValueError as error:
                 self._say(str(error))
-                return
+                return False
             _ANSWERS[state.case] = state.cause, state.number
             self._lock_answer()
             self._update()
+            return True
 
     def _read(self, state):
         """Return cause and number; ValueError with a friendly word if the answer is not complete."""

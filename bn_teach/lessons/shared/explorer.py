@@ -221,7 +221,8 @@ def radio_buttons(description, options=()):
 
 def number_text(description, width):
     """Build a field for a number as somebody types it."""
-    return widgets.Text(placeholder="a number", **_described(description, width))
+    # Sent when it is all there: while a value is on its way, ipywidgets holds back the next one, but no click.
+    return widgets.Text(placeholder="a number", continuous_update=False, **_described(description, width))
 
 
 def number_box(description, value, highest, width="120px"):

@@ -1,0 +1,99 @@
+"""A click that is heard before what was typed before it, and one that was pressed too early."""
+
+import ipywidgets as widgets
+import pytest
+
+from bn_teach import ClinicExplorer, Prediction
+from bn_teach.lessons.clinic import explorer as clinic
+from bn_teach.lessons.shared import commit
+from bn_teach.lessons.shared.commit import CommitButton
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    class Clock:
+        now = 100.0
+
+        def monotonic(self):
+            return self.now
+
+    made = Clock()
+    monkeypatch.setattr(commit, "time", made)
+    return made
+
+
+@pytest.fixture
+def taken():
+    return []
+
+
+@pytest.fixture
+def answer():
+    return widgets.Text()
+
+
+@pytest.fixture
+def button(answer, taken):
+    return CommitButton(lambda: bool(answer.value) and (taken.append(answer.value) or True), answer)
+
+
+def test_an_answer_that_is_heard_right_after_the_click_counts(clock, button, answer, taken):
+    button.click()
+    assert taken == []
+    clock.now += 0.9 * commit.LATE
+    answer.value = "4"
+    assert taken == ["4"]
+    answer.value = "5"
+    assert taken == ["4"]
+
+
+def test_an_answer_typed_later_waits_for_another_click(clock, button, answer, taken):
+    button.click()
+    clock.now += 1.1 * commit.LATE
+    answer.value = "4"
+    assert taken == []
+    button.click()
+    assert taken == ["4"]
+
+
+def test_nothing_is_taken_before_a_click(clock, button, answer, taken):
+    answer.value = "4"
+    assert taken == []
+
+
+def test_a_prediction_hears_its_answer_late(clock):
+    prediction = Prediction("training-loss")
+    prediction.commit.click()
+    assert "There is no answer yet" in prediction.result
+    prediction.answer.value = "it gets worse"
+    assert "it stays exactly the same" in prediction.result
+    assert prediction.commit.disabled
+
+
+@pytest.fixture
+def forgotten(monkeypatch):
+    monkeypatch.setattr(clinic, "_ANSWERS", {})
+    monkeypatch.setattr(clinic, "_RESULTS", {})
+
+
+@pytest.mark.parametrize("order", [("number", "cause"), ("cause", "number")])
+def test_the_clinic_hears_an_answer_late(forgotten, clock, order):
+    explorer = ClinicExplorer("two-modes")
+    explorer.wait()
+    explorer.commit.click()
+    answer = {"cause": "bug", "number": "1.4"}
+    for name in order:
+        assert not explorer.revealed
+        explorer.controls[name].value = answer[name]
+    explorer.wait()
+    assert explorer.status.startswith("You named")
+
+
+def test_going_to_another_case_commits_nothing(forgotten, clock):
+    explorer = ClinicExplorer("two-modes")
+    explorer.wait()
+    explorer.controls["number"].value = "1.4"
+    explorer.commit.click()
+    explorer.next.click()
+    explorer.wait()
+    assert clinic._ANSWERS == {}
