@@ -89,11 +89,15 @@ def test_the_clinic_hears_an_answer_late(forgotten, clock, order):
     assert explorer.status.startswith("You named")
 
 
-def test_going_to_another_case_commits_nothing(forgotten, clock):
-    explorer = ClinicExplorer("two-modes")
-    explorer.wait()
+def test_what_was_answered_elsewhere_is_not_taken_for_the_missing_part(forgotten, clock):
+    explorer = ClinicExplorer("missing-variance")
+    explorer.controls["cause"].value = "bug"
+    explorer.controls["number"].value = "50"
+    explorer.commit.click()
+    answered = dict(clinic._ANSWERS)
+    explorer.previous.click()
     explorer.controls["number"].value = "1.4"
     explorer.commit.click()
     explorer.next.click()
     explorer.wait()
-    assert clinic._ANSWERS == {}
+    assert answered == clinic._ANSWERS == {"missing-variance": ("bug", "50")}
