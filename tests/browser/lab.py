@@ -340,7 +340,14 @@ class Notebook:
     """
 
     def _in_panel(self, body):
-        return self.page.evaluate(f"async (name) => {{ {self._PANEL} {body} }}", self.name)
+        """Run JavaScript about ``panel``, for at most RUN seconds: a promise may never be kept."""
+        return self.page.evaluate(
+            f"""(name) => Promise.race([
+                (async () => {{ {self._PANEL} {body} }})(),
+                new Promise((_, fail) => setTimeout(() => fail(new Error('not done in {RUN} s')), {RUN * 1000})),
+            ])""",
+            self.name,
+        )
 
     def _await_panel(self, condition, timeout, what):
         """Wait until the JavaScript expression about ``panel`` is true."""
