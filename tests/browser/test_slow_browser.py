@@ -1,4 +1,4 @@
-"""A page that is too slow for anywidget: it gives up on a figure after two seconds, and nothing is missed for all that."""
+"""A page that is too slow for anywidget, which gives up on a figure after two seconds: nothing is missed for all that."""
 
 import secrets
 
@@ -9,7 +9,7 @@ CELL = """from bn_teach import MomentumExplorer
 
 explorer = MomentumExplorer()
 explorer"""
-# anywidget gives up at once, as on a page that needs longer than the two seconds to begin, however fast this machine is.
+# anywidget gives up at once, as on a page that needs longer than two seconds to begin, however fast this machine is.
 IMPATIENT = """() => {
     window.patient = AbortSignal.timeout;
     AbortSignal.timeout = () => window.patient.call(AbortSignal, 0);
