@@ -1,4 +1,4 @@
-"""A page that is too slow for anywidget, which gives up on a figure after two seconds: nothing is missed for all that."""
+"""A page too slow for anywidget, which gives up on a figure after two seconds: nothing is missed all the same."""
 
 import secrets
 
