@@ -46,6 +46,7 @@ NUMPY_ALONE = ORDER[: ORDER.index("lessons.shared")]
 SHARED = {  # what files of lessons/shared may import, and those of the page
     "accessible": {"anywidget", "traitlets"},
     "bar": {"ipywidgets"},
+    "commit": {"ipywidgets"},
     "explorer": {"ipywidgets", "traitlets"},
     "live_figure": {"numpy", "plotly", "traitlets"},
     "panels": {"numpy", "plotly"},
