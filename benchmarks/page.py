@@ -11,7 +11,7 @@ from side_by_side import Ratio
 
 from bn_teach.page import write_page
 
-REPETITIONS, MOVES = 7, 12
+REPETITIONS, MOVES = 5, 8
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 OPTIONS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 

@@ -140,6 +140,7 @@ class LabServer:
             f"--ServerApp.root_dir={self.root.parent}",
             "--ServerApp.allow_root=True",
             f"--IdentityProvider.token={self.token}",
+            "--KernelManager.shutdown_wait_time=0.5",  # seconds, and not five, for a kernel that is busy
             "--LabApp.expose_app_in_browser=True",
             "--LabApp.extension_manager=readonly",
             "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
