@@ -56,6 +56,20 @@ FAULTS = (
         EXPLORER,
     ),
     Fault(
+        "an answer that is heard after the click is lost",
+        "bn_teach/lessons/shared/commit.py",
+        exactly("time.monotonic() - self._pressed < LATE and self._take()"),
+        "False",
+        ("tests/lessons/shared/test_commit.py",),
+    ),
+    Fault(
+        "a page that was given up is not heard",
+        "bn_teach/lessons/shared/live_figure.js",
+        exactly("        ask(model);\n"),
+        "",
+        ("tests/browser/test_slow_browser.py",),
+    ),
+    Fault(
         "what is made ahead is made again",
         "bn_teach/lessons/shared/training.py",
         exactly("return _key(momentum, estimator, unbiased) in self._replays"),

@@ -48,7 +48,7 @@ class LatestJob:
         while (job := self._next()) is not None:
             run, cancelled = job
             if not cancelled.is_set():
-                _tell_failures(run, cancelled.is_set)
+                _do(run, cancelled.is_set)
 
     def _next(self):
         with self._lock:
@@ -91,7 +91,7 @@ class Ahead:
         while self._next_round():
             self.rest()
             while idle.AHEAD and (piece := self._next_piece()) is not None:
-                if not _tell_failures(piece):
+                if not _do(piece):
                     break
                 self.rest()
 
@@ -101,17 +101,19 @@ class Ahead:
             return self._works
 
 
-def give_back():
-    """Hand memory that was freed back to the system: glibc keeps it, in a heap for each thread."""
-    with suppress(OSError, AttributeError, TypeError):  # other systems have other libraries
-        ctypes.CDLL(None).malloc_trim(0)
-
-
-def _tell_failures(work, *arguments):
-    """Do it; jobs show their own errors, and one that slips through is told as that of any thread."""
+def _do(work, *arguments):
+    """Do it, and return whether it went well; jobs show their own errors, and any other is told as that of a thread."""
     try:
         work(*arguments)
     except Exception:
         threading.excepthook(threading.ExceptHookArgs((*sys.exc_info(), threading.current_thread())))
         return False
+    finally:
+        _give_back()
     return True
+
+
+def _give_back():
+    """Hand memory that was freed back to the system: glibc keeps it, in a heap for each thread."""
+    with suppress(OSError, AttributeError, TypeError):  # other systems have other libraries
+        ctypes.CDLL(None).malloc_trim(0)

@@ -10,7 +10,7 @@ import numpy as np
 
 from bn_teach.data import Dataset, load_digits
 from bn_teach.lessons.shared import idle
-from bn_teach.lessons.shared.background import Ahead, LatestJob, give_back
+from bn_teach.lessons.shared.background import Ahead, LatestJob
 from bn_teach.lessons.shared.bar import Cancelled, TrainingBar
 from bn_teach.lessons.shared.choices import BATCH_SIZES, MOMENTA
 from bn_teach.lessons.shared.explorer import (
@@ -220,7 +220,6 @@ class TrainingExplorer(Explorer):
             self._runs.move_to_end(config, last=config == self._asked)
             while len(self._runs) > 1 and not self._has_room(0):
                 self._runs.popitem(last=False)
-            give_back()
             if config == self._asked:
                 self._update()
         return run

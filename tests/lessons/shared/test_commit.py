@@ -4,9 +4,17 @@ import ipywidgets as widgets
 import pytest
 
 from bn_teach import ClinicExplorer, Prediction
+from bn_teach.lessons import prediction as predictions
 from bn_teach.lessons.clinic import explorer as clinic
 from bn_teach.lessons.shared import commit
 from bn_teach.lessons.shared.commit import CommitButton
+
+
+@pytest.fixture(autouse=True)
+def nothing_answered(monkeypatch):
+    monkeypatch.setattr(predictions, "_ANSWERS", {})
+    monkeypatch.setattr(clinic, "_ANSWERS", {})
+    monkeypatch.setattr(clinic, "_RESULTS", {})
 
 
 @pytest.fixture
@@ -70,14 +78,8 @@ def test_a_prediction_hears_its_answer_late(clock):
     assert prediction.commit.disabled
 
 
-@pytest.fixture
-def forgotten(monkeypatch):
-    monkeypatch.setattr(clinic, "_ANSWERS", {})
-    monkeypatch.setattr(clinic, "_RESULTS", {})
-
-
 @pytest.mark.parametrize("order", [("number", "cause"), ("cause", "number")])
-def test_the_clinic_hears_an_answer_late(forgotten, clock, order):
+def test_the_clinic_hears_an_answer_late(clock, order):
     explorer = ClinicExplorer("two-modes")
     explorer.wait()
     explorer.commit.click()
@@ -89,7 +91,7 @@ def test_the_clinic_hears_an_answer_late(forgotten, clock, order):
     assert explorer.status.startswith("You named")
 
 
-def test_what_was_answered_elsewhere_is_not_taken_for_the_missing_part(forgotten, clock):
+def test_what_was_answered_elsewhere_is_not_taken_for_the_missing_part(clock):
     explorer = ClinicExplorer("missing-variance")
     explorer.controls["cause"].value = "bug"
     explorer.controls["number"].value = "50"
