@@ -93,12 +93,11 @@ class Prediction:
         return number_text(f"your answer ({self.question.unit})", "330px")
 
     def _reveal(self):
-        """Run the experiment and compare; return whether there was an answer to compare with."""
         try:
             answer = self.question.read(self.answer.value)
         except ValueError as error:
             self._say(str(error))
-            return False
+            return
         self.answer.disabled = self.commit.disabled = True
         self._say("Running the experiment ...")
         try:
@@ -107,10 +106,9 @@ class Prediction:
         except Exception as error:
             self._say(f"The experiment did not work here: {error} ({type(error).__name__})")
             self.answer.disabled = self.commit.disabled = False
-            return True
+            return
         _ANSWERS[self.name] = self.answer.value
         self._say(text)
-        return True
 
     def _say(self, text):
         self._result.value = html.escape(text, quote=False)

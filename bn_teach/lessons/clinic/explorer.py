@@ -182,20 +182,18 @@ class ClinicExplorer(Explorer):
         self._update()
 
     def _commit(self):
-        """Take the answer, if it is complete; return whether it is."""
         with self._lock, self._shown_errors():
             if self._quiet:  # the questions of another case are being put on display
-                return False
+                return
             state = self.state
             try:
                 self._read(state)
             except ValueError as error:
                 self._say(str(error))
-                return False
+                return
             _ANSWERS[state.case] = state.cause, state.number
             self._lock_answer()
             self._update()
-            return True
 
     def _read(self, state):
         """Return cause and number; ValueError with a friendly word if the answer is not complete."""

@@ -17,7 +17,7 @@ class CommitButton(widgets.Button):
     Parameters
     ----------
     take : callable
-        Takes the answer, or says what is missing. Returns whether it was complete.
+        Takes the answer and disables the button, or says what is missing.
     *answers : ipywidgets.Widget
         Where it is given.
     """
@@ -31,9 +31,8 @@ class CommitButton(widgets.Button):
 
     def _press(self):
         self._pressed = time.monotonic()  # before it is read: what changes from here on comes to `_late`
-        if self._take():
-            self._pressed = -math.inf
+        self._take()
 
     def _late(self, _):
-        if time.monotonic() - self._pressed < LATE and self._take():
-            self._pressed = -math.inf
+        if not self.disabled and time.monotonic() - self._pressed < LATE:
+            self._take()

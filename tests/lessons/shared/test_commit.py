@@ -42,7 +42,13 @@ def answer():
 
 @pytest.fixture
 def button(answer, taken):
-    return CommitButton(lambda: bool(answer.value) and (taken.append(answer.value) or True), answer)
+    def take():
+        if answer.value:
+            taken.append(answer.value)
+            made.disabled = True
+
+    made = CommitButton(take, answer)
+    return made
 
 
 def test_an_answer_that_is_heard_right_after_the_click_counts(clock, button, answer, taken):
