@@ -66,7 +66,7 @@ faults: .venv/test  ## Plant faults in a scratch copy, and see the tests catch e
 	$(VENV) tools/planted_faults.py $(ARGS)
 
 # It starts a browser and PyTorch; what it prints goes to docs/benchmarks.md, and some rows of it to README.
-bench: .venv/test  ## Measure speed as ratios, side by side (about six minutes)
+bench: .venv/test  ## Measure speed as ratios, side by side (about five minutes)
 	$(TORCH)
 	$(VENV) benchmarks/run.py $(ARGS); status=$$?; $(VENV) tools/quote.py; exit $$status
 

@@ -132,7 +132,7 @@ def measure_page(chromium, path, folder):
         theirs, theirs_first = opened(chromium, bare)
         first.append(ours_first / theirs_first)
         ours.wait_for_selector("#whose.live")
-        ours.wait_for_timeout(2000)  # the table of all mixtures is full by then
+        ours.wait_for_timeout(500)  # the table of all mixtures is full by then
         inference.append(_front(ours, INFERENCE, None))
         for which, pictures in moved.items():
             move = _front(ours, MOVE_SLIDER, [MOVES, *which])

@@ -101,6 +101,8 @@ class Replay:
 
     def history(self, layer, unit):
         """Compute running mean and variance of one unit after every step, shape ([M,] T) each; of an average only."""
+        if self.running_mean is not None:
+            return [one[layer][..., unit] for one in (self.running_mean, self.running_var)]
         run, column = self.recording, slice(unit, unit + 1)
         averages = running_statistics(
             run.batch_mean[layer][:, column],

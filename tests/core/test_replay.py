@@ -639,6 +639,7 @@ def test_the_history_of_a_unit_needs_no_averages_of_all(recording, estimator):
     slim = whole.slim()
     assert slim.running_mean is None
     for layer in (0, 1):
-        mean, var = slim.history(layer, 3)
-        np.testing.assert_array_equal(mean, whole.running_mean[layer][:, 3])
-        np.testing.assert_array_equal(var, whole.running_var[layer][:, 3])
+        for replay in (whole, slim):
+            mean, var = replay.history(layer, 3)
+            np.testing.assert_array_equal(mean, whole.running_mean[layer][:, 3])
+            np.testing.assert_array_equal(var, whole.running_var[layer][:, 3])
