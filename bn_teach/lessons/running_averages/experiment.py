@@ -345,8 +345,10 @@ def _drawn(m, sampling, examples, runs, seed):
 
 
 def _means_by_epochs(values, m, rng):
-    rows = np.concatenate(list(minibatches(len(values), m, steps=STEPS, seed=rng)))
-    return values[rows].reshape(STEPS, m).mean(axis=1)
+    """Take the mini-batches that `minibatches` yields, an epoch at a time: a hand on a slider waits for them."""
+    used = len(values) - len(values) % m
+    epochs = [rng.permutation(len(values))[:used] for _ in range(math.ceil(STEPS * m / used))]
+    return values[np.concatenate(epochs)[: STEPS * m]].reshape(STEPS, m).mean(axis=1)
 
 
 def _noise(run, t, squared_weights, squared_epochs):

@@ -13,6 +13,8 @@ import pytest
 from bn_teach.data import minibatches
 from bn_teach.lessons.running_averages.experiment import (
     MEAN,
+    SAMPLINGS,
+    STD,
     STEPS,
     WINDOW,
     KnownRun,
@@ -87,6 +89,17 @@ def test_the_covariance_of_mini_batches_in_epochs_by_brute_force():
     found = np.cov(values[rows].mean(axis=2), rowvar=False)
     # Each entry is a mean over 20,000 runs of a product whose standard deviation is below 0.2.
     np.testing.assert_allclose(found, covariance(run)[:4, :4], atol=5 * 0.2 / math.sqrt(20_000))
+
+
+@pytest.mark.parametrize("m", [1, 7, 50, 99, 100])
+def test_simulated_epochs_are_those_of_training(m):
+    simulation = simulate(KnownRun(m, sampling="epochs", examples=100), 0.9, runs=1)
+    rng = np.random.default_rng([0, SAMPLINGS.index("epochs")])
+    values = rng.standard_normal(100)
+    values = (values - values.mean()) * (STD / values.std())
+    means = [values[rows].mean() for rows in minibatches(100, m, steps=STEPS, seed=rng)]
+    # Sums of at most 100 values near 1, taken in two orders.
+    np.testing.assert_allclose(simulation.batch_means - simulation.run.target, means, atol=1e-13)
 
 
 def test_start_up_and_lag_of_a_moving_average_are_those_of_the_theory():
