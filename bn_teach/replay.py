@@ -102,17 +102,8 @@ class Replay:
     def history(self, layer, unit):
         """Compute running mean and variance of one unit after every step, shape ([M,] T) each; of an average only."""
         if self.running_mean is not None:
-            return [one[layer][..., unit] for one in (self.running_mean, self.running_var)]
-        run, column = self.recording, slice(unit, unit + 1)
-        averages = running_statistics(
-            run.batch_mean[layer][:, column],
-            run.batch_var[layer][:, column],
-            run.batch_sizes,
-            self.momentum,
-            estimator=self.estimator,
-            unbiased=self.unbiased[layer],
-        )
-        return [one[..., 1:, 0] for one in averages]
+            return tuple(one[layer][..., unit] for one in (self.running_mean, self.running_var))
+        return _history(self, layer, unit)
 
 
 @one_blas_thread
@@ -524,6 +515,23 @@ def _score(scores, labels):
     log_sums = highest + np.log(sum(np.exp(one - highest) for one in by_class))
     chosen = scores[..., np.arange(len(labels)), labels]
     return (scores.argmax(axis=-1) == labels).mean(axis=-1), (log_sums - chosen).mean(axis=-1, dtype=np.float64)
+
+
+@lru_cache(maxsize=1)  # a picture and the drawing beside it ask for the same
+def _history(replay, layer, unit):
+    """`Replay.history` of a replay that has none of its running statistics."""
+    run, column = replay.recording, slice(unit, unit + 1)
+    averages = running_statistics(
+        run.batch_mean[layer][:, column],
+        run.batch_var[layer][:, column],
+        run.batch_sizes,
+        replay.momentum,
+        estimator=replay.estimator,
+        unbiased=replay.unbiased[layer],
+    )
+    for one in averages:
+        one.flags.writeable = False  # whoever asks next gets the same
+    return tuple(one[..., 1:, 0] for one in averages)
 
 
 @lru_cache(maxsize=1)  # 14 MB each

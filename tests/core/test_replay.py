@@ -643,3 +643,5 @@ def test_the_history_of_a_unit_needs_no_averages_of_all(recording, estimator):
             mean, var = replay.history(layer, 3)
             np.testing.assert_array_equal(mean, whole.running_mean[layer][:, 3])
             np.testing.assert_array_equal(var, whole.running_var[layer][:, 3])
+        with pytest.raises(ValueError, match="read-only"):
+            slim.history(layer, 3)[0][0] = 1.0
