@@ -90,7 +90,7 @@ class Prediction:
     def _answer_widget(self):
         if self.question.choices:
             return radio_buttons("your answer", self.question.choices)
-        return number_text(f"your answer ({self.question.unit})", "330px")
+        return number_text(f"your answer ({self.question.unit})")
 
     def _reveal(self):
         try:

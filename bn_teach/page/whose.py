@@ -204,7 +204,7 @@ QUESTIONS = {
         "among its own kind nothing is left of a digit, among strangers it stands out.",
         choices=(_OTHER, _SAME, _ALIKE),
     ),
-    "mist-healed": questions.QUESTIONS["mist-healed"],
+    "misty-camera": questions.QUESTIONS["misty-camera"],
 }
 
 

@@ -458,7 +458,7 @@ def test_nothing_covers_what_has_the_focus(phone, width, height):
     page = phone(width, height).page
     page.locator("#folded summary").click()
     page.locator("#whose.live").wait_for()  # until then the page still grows
-    page.locator('[data-question="mist-healed"]').get_by_role("spinbutton").focus()
+    page.locator('[data-question="misty-camera"]').get_by_role("spinbutton").focus()
     reached = []
     while "momentum" not in reached:
         page.keyboard.press("Shift+Tab")

@@ -388,7 +388,7 @@ def test_a_number_of_the_valley_leaves_the_drawing_alone(window):
     assert "images=mist" in window.hash
 
 
-@pytest.mark.parametrize(("name", "given"), [("mist-healed", 50), ("beside-fifteen", "both about alike")])
+@pytest.mark.parametrize(("name", "given"), [("misty-camera", 50), ("beside-fifteen", "both about alike")])
 def test_predict_then_reveal(another, name, given):
     window, question = another().open(), whose.QUESTIONS[name]
     form = window.page.locator(f'[data-question="{name}"]')
@@ -399,7 +399,7 @@ def test_predict_then_reveal(another, name, given):
     form.get_by_role("button").click()
     assert form.get_by_role("status").inner_text() == question.reveal(given)[1]
     form.get_by_role("link", name="See it").click()
-    shows = {"mist-healed": "images=mist&N=0", "beside-fifteen": "company=3&weight=0"}[name]
+    shows = {"misty-camera": "images=mist&N=0", "beside-fifteen": "company=3&weight=0"}[name]
     assert shows in window.shown().hash
 
 

@@ -90,9 +90,9 @@ class ClinicExplorer(Explorer):
         self._score = widgets.Label()
         self._symptom, self._prompt, self._details = widgets.HTML(), widgets.HTML(), widgets.HTML()
         self.controls = {
-            "case": dropdown("case", TITLES, width="420px"),
+            "case": dropdown("case", TITLES, width="460px"),
             "cause": radio_buttons("cause"),
-            "number": number_text("your number", "270px"),
+            "number": number_text("your number"),
             "picture": widgets.ToggleButtons(
                 options=[("the case", "case"), ("turn the picture", "twist")],
                 description="picture",

@@ -219,7 +219,7 @@ def radio_buttons(description, options=()):
     return widgets.RadioButtons(options=options, value=None, **_described(description, "max-content"))
 
 
-def number_text(description, width):
+def number_text(description, width="330px"):
     """Build a field for a number as somebody types it."""
     # Sent when it is all there: while a value is on its way, ipywidgets holds back the next one, but no click.
     return widgets.Text(placeholder="a number", continuous_update=False, **_described(description, width))

@@ -10,7 +10,7 @@ from plotly.subplots import make_subplots
 BATCH, RUNNING, EXACT, OWN = "#808080", "#0072B2", "#D55E00", "#009E73"
 DEBIASED, CUMULATIVE, POPULATION = "#8A63D2", "#C4568B", "#A6761D"
 START, BEST = "#A24BB8", "#AD7F00"  # what the initial value still weighs; the momentum that would be best
-FIXED = "#C20A8B"  # a run after its fix
+FIXED = MIXED = "#C20A8B"  # a run after its fix (05); a mixture of two statistics (08), which never stand side by side
 WITHOUT = "#B3325C"  # a network without batch norm
 REPLAYED = "#DD4477"  # what a recording says of a training that it is not of
 ESTIMATOR_STYLES = {  # colour and dash, in the order of `bn_teach.replay.ESTIMATORS`

@@ -9,7 +9,7 @@ from bn_teach.lessons.shared.choices import percent
 from bn_teach.lessons.shared.panels import (
     BATCH,
     EXACT,
-    FIXED,
+    MIXED,
     OWN,
     RUNNING,
     TEXT,
@@ -58,8 +58,8 @@ _LINES = {
     "held-out images": (2, _TEST, bars(OWN)),
     "mean ± sd, training images": (2, _TRAINING, _span(RUNNING, "circle") | _QUIET),
     "mean ± sd, first test batch": (2, _TEST, _span(OWN, "diamond") | _QUIET),
-    "mean ± sd, mixture": (2, _MIXTURE, _span(FIXED, "square")),
-    "accuracy": (3, "accuracy with these images", {**line(FIXED), "mode": "lines+markers", "marker": {"size": 6}}),
+    "mean ± sd, mixture": (2, _MIXTURE, _span(MIXED, "square")),
+    "accuracy": (3, "accuracy with these images", {**line(MIXED), "mode": "lines+markers", "marker": {"size": 6}}),
     "as in training": (3, "images as in training, inference mode", line(BATCH, "dot", 2)),
     "here": (
         3,

@@ -24,7 +24,7 @@ def _one_class():
     return {"answer": right.pop("1"), "two": right["2"], "five": right["5"], "all": _right(0, 20)}
 
 
-def _healed():
+def _misty_camera():
     return {"answer": _right(0, 16, corruption="mist"), "before": _right(ALL, 16, corruption="mist")}
 
 
@@ -55,7 +55,7 @@ def _pruned():
     return {"answer": held["few"], **held}
 
 
-def _not_the_statistics():
+def _pruned_further():
     held = {name: _after("pruned", 95, name) for name in ("old", "recomputed")}
     return {"answer": held["recomputed"], **held, "trained": _after("pruned", 0, "recomputed")}
 
@@ -90,11 +90,11 @@ QUESTIONS = {
         "classes in a test batch give {two:.0f} %, five {five:.0f} %, all ten {all:.0f} %. Chance is 10 %.",
         unit="%",
     ),
-    "mist-healed": Question(
+    "misty-camera": Question(
         "A new camera is misty. In inference mode (N = all) the network, which never saw mist, reads 29 % rightly. "
         "Then each test batch of 16 images, shuffled, is normalised by its own statistics (N = 0). How many per "
         "cent?",
-        _healed,
+        _misty_camera,
         "From {before:.0f} %, without a label and without a step of training. Mist makes 0.3 x + 0.5 of every pixel "
         "x. So every unit of the first layer, a weighted sum of pixels, is multiplied by 0.3 and shifted by a "
         "constant; the test batch's own mean and deviation are multiplied and shifted likewise, and nothing of the "
@@ -126,10 +126,10 @@ QUESTIONS = {
         "of what pruning seemed to cost, most was that the old statistics described other weights.",
         unit="%",
     ),
-    "not-the-statistics": Question(
+    "pruned-further": Question(
         "Now 95 % of the weights are set to 0, and the statistics are recomputed from all training images. How many "
         "per cent are read rightly?",
-        _not_the_statistics,
+        _pruned_further,
         "From {old:.0f} % with the old statistics: better, and no cure. The statistics fit now; what is missing are "
         "the weights, which had {trained:.0f} %.",
         unit="%",

@@ -238,10 +238,10 @@ def test_a_change_that_leaves_nothing_is_shown():
     [
         ("one-and-one", 97, 99),
         ("one-class", 10, 13),
-        ("mist-healed", 95, 98),
+        ("misty-camera", 95, 98),
         ("mist-sorted", 25, 35),
         ("pruned", 80, 88),
-        ("not-the-statistics", 24, 34),
+        ("pruned-further", 24, 34),
     ],
 )
 def test_answers_in_numbers(name, low, high):
@@ -261,7 +261,7 @@ def test_numbers_in_the_prompts_were_measured():
     measured = load_measured()
     for name, number in (
         ("one-class", measured.bench(0, 20).mean()),
-        ("mist-healed", measured.bench(math.inf, 16, corruption="mist").mean()),
+        ("misty-camera", measured.bench(math.inf, 16, corruption="mist").mean()),
         ("pruned", measured.changes["pruned", 80, "old"].mean()),
     ):
         assert f" {number:.0f} % " in questions.QUESTIONS[name].prompt
