@@ -132,6 +132,16 @@ def test_the_figure_is_as_wide_as_the_cell(notebook):
     notebook.wait_for(lambda: before < widths()[0] == widths()[1], what="wider without the side bar")
 
 
+def test_the_ring_around_a_handle_stays_off_the_number_beside_it(notebook):
+    """In the last place, where a handle comes nearest: the ring reaches 4 pixels beyond it (2 of distance, 2 wide)."""
+    role(notebook, "slider", "momentum").press("End")
+    gap = notebook.page.evaluate(
+        """() => document.querySelector('.bn-teach .widget-readout').getBoundingClientRect().left
+            - document.querySelector('.bn-teach .noUi-handle').getBoundingClientRect().right"""
+    )
+    assert gap > 4
+
+
 def test_tracks_and_bars_are_seen_in_forced_colours(notebook):
     drawn = """() => ['.noUi-target', '.progress'].map((part) => {
         const { borderTopWidth, borderTopColor, backgroundColor } = getComputedStyle(
