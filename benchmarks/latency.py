@@ -61,7 +61,7 @@ MOVE = """async ([number, key]) => {
 }"""
 
 
-def times(lab, moves=20):
+def times(lab, moves=30):
     """Milliseconds of ours and of the bare one: two lists."""
     notebook = lab.run(OURS, BARE)
     notebook.show()
@@ -76,7 +76,7 @@ def times(lab, moves=20):
     return ours[4:], bare[4:]  # the first moves warm up
 
 
-def measure(moves=20):
+def measure(moves=30):
     """Return the ratio of a move of ours to one of the bare figure."""
     from lab import Lab, LabServer, find_browser
     from playwright.sync_api import sync_playwright
