@@ -1,6 +1,7 @@
 """What all tests share: settings, and a few small recordings that many of them look at."""
 
 import os
+import sys
 
 # Two threads are slower than one at these sizes, and much slower on a busy machine.
 # NumPy and PyTorch read this when they are first imported.
@@ -22,6 +23,13 @@ settings.load_profile("bn_teach")
 def nothing_ahead(monkeypatch):
     """Explorers compute what is asked for and no more, so that tests do not slow each other down."""
     monkeypatch.setattr("bn_teach.lessons.shared.idle.AHEAD", False)
+
+
+@pytest.fixture(autouse=True)
+def the_same_random_numbers():
+    """Every test of PyTorch sees the same ones in every run, alone or among others."""
+    if "torch" in sys.modules:
+        sys.modules["torch"].manual_seed(0)
 
 
 @pytest.fixture(scope="session")

@@ -36,9 +36,13 @@ def last_values(means, variances, sizes, kept, initial, *, unbiased=True):
     mean, var : numpy.ndarray, float64, shape (..., C)
     """
     weight, _ = weights(kept)
-    factor = unbiased_variance(np.ones(len(sizes)), sizes) if unbiased and len(sizes) else 1.0
     mean, var = (np.asarray(start, dtype=np.float64) for start in initial)
-    return _ended(weight, means, mean, 1.0), _ended(weight, variances, var, factor)
+    return _ended(weight, means, mean, 1.0), _ended(weight, variances, var, _factor(sizes) if unbiased else 1.0)
+
+
+def _factor(sizes):
+    """What makes each variance unbiased, shape (T,)."""
+    return unbiased_variance(np.ones(len(sizes)), sizes) if len(sizes) else 1.0
 
 
 def _ended(weight, rows, initial, factor):
@@ -88,9 +92,11 @@ class Followed:
             mean, var = last_values(means, variances, sizes, kept, (self.mean, self.var))
             # Another kernel may compute a variance from the mean of squares: a hundredth of them in place of a proof.
             of_mean, of_var = np.abs(means) + np.sqrt(variances), variances + 0.01 * means**2
-            mean_size, var_size = last_values(of_mean, of_var, sizes, kept, (self.mean_size, self.var_size))
-        weight, left = weights(kept)
-        remembered = np.divide(weight, 1 - kept, out=np.zeros_like(weight), where=kept != 1).sum()
+            # A momentum of PyTorch's above 1 takes the old estimate away again: values cancel, roundings do not.
+            weight, left = (np.abs(part) for part in weights(kept))
+            mean_size = left * self.mean_size + _ended(weight, of_mean, 0.0, 1.0)
+            var_size = left * self.var_size + _ended(weight, of_var, 0.0, _factor(sizes))
+            remembered = np.divide(weight, np.abs(1 - kept), out=np.zeros_like(weight), where=kept != 1).sum()
         rounding = max(self.rounding, float(np.finfo(means.dtype).eps))
         return Followed(mean, var, mean_size, var_size, float(left * self.updates + remembered), rounding)
 

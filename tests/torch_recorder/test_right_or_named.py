@@ -189,6 +189,25 @@ def test_every_subclass_is_recorded_where_it_normalises(layer, shape):
         np.testing.assert_allclose(var, model.get_submodule(name).running_var, rtol=1e-5)
 
 
+@pytest.mark.parametrize("momentum", [1.5, 1.9])
+def test_a_momentum_above_one_is_followed_where_values_cancel(momentum):
+    """It keeps -0.5 or -0.9 of the old estimate: a running variance may come out near zero, or below."""
+    for seed in range(100):
+        torch.manual_seed(seed)
+        layer = nn.BatchNorm1d(3, momentum=momentum)
+        with record_torch(layer) as recorded:
+            for scale in (1, 2, 3):
+                layer(scale * torch.randn(8, 3))
+        assert recorded.check() == {}, seed
+        # Rounded in float32 are values of up to 40, of which 1.9 and 0.9 times are taken.
+        np.testing.assert_allclose(recorded.own("")[1], layer.running_var, rtol=1e-5, atol=40 * 2.8 * 1e-6)
+        with record_torch(layer) as recorded:
+            layer(torch.randn(8, 3))
+            layer.running_var.mul_(1.01)
+            layer(torch.randn(8, 3))
+        assert "something other than its training wrote to" in recorded.check()[""], seed
+
+
 def autocast(model, x):
     with torch.autocast("cpu", torch.bfloat16):
         model(x)
@@ -439,6 +458,7 @@ def test_what_never_passes_where_it_is_noted_is_not_said_to_be_unused(kind):
     assert "its buffers moved, but no batch of it passed torch.nn.functional.batch_norm" in recorded.check()[""]
 
 
+@pytest.mark.filterwarnings("ignore:Guards may run slower on Python 3.13.0")  # PyTorch's word to whoever has just that
 def test_compiled_code_is_recorded_or_named():
     model = two_layers()
     with record_torch(model) as recorded:
