@@ -59,7 +59,7 @@ def dask_cluster(stack):
     # the training itself; with these they keep what arrays of up to 32 MB used.
     malloc = {"MALLOC_MMAP_THRESHOLD_": 2**25, "MALLOC_TRIM_THRESHOLD_": 2**27}
     settings = {f"distributed.nanny.pre-spawn-environ.{name}": value for name, value in malloc.items()}
-    settings |= {  # it also watches itself and them, many times a second: on two cores that takes 5 % of a sweep
+    settings |= {  # it also watches itself and them, many times a second, on the two cores that train
         "distributed.worker.profile.enabled": False,
         "distributed.admin.tick.interval": "1s",
         "distributed.admin.system-monitor.interval": "5s",
